@@ -1,0 +1,111 @@
+"""The command line: LightningCLI, argument links, and where a run's config, checkpoints and logs are saved."""
+
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import yaml
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import CSVLogger, WandbLogger
+
+import rrnet_lightning.datamodules  # noqa: F401  (so that classes are found by their short names)
+from rrnet_lightning.callbacks import OutputError, PredictionTable, PredictionWriter
+from rrnet_lightning.data import DataError
+from rrnet_lightning.graph import GraphError
+from rrnet_lightning.module import CheckpointError
+from rrnet_lightning.runs import RunError, find_checkpoint, git_commit, nearest, run_folder
+
+
+@dataclass
+class Wandb:
+    """Weights & Biases: offline unless asked otherwise; ``wandb sync`` sends an offline run later.
+
+    Args:
+        offline: keep everything on this machine; no account, no prompt.
+        project, name, group, entity: as in ``wandb.init``; give the runs of one experiment (its folds, say) one group.
+    """
+
+    offline: bool = True
+    project: str = "rrnet_lightning"
+    name: str | None = None
+    group: str | None = None
+    entity: str | None = None
+
+
+class Parser(LightningArgumentParser):
+    """Adds the nearest valid name to the error about an unknown option or key."""
+
+    def error(self, message: str, ex: Exception | None = None) -> Any:  # type: ignore[override]
+        """Print the message and leave with status 2."""
+        super().error(nearest(message, self), ex)
+
+
+class SaveConfig(SaveConfigCallback):
+    """Save the resolved config beside the checkpoints and log it, with the git commit, once a run."""
+
+    def save_config(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Write ``config.yaml`` into the run folder at the first fit."""
+        text = self.parser.dump(self.config, skip_none=False)
+        file = Path(trainer.default_root_dir) / "config.yaml"
+        if stage == "fit" and not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        for logger in trainer.loggers:
+            logger.log_hyperparams({**yaml.safe_load(text), "git_commit": git_commit()})
+
+
+class RRNetCLI(LightningCLI):
+    """``fit | validate | test | predict`` with data and model by class name; runs live under ``default_root_dir``."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Link the data's widths to the model and add checkpoints, predictions and W&B."""
+        for width in ("source_dim", "target_dim", "edge_dim"):
+            parser.link_arguments(f"data.{width}", f"model.init_args.{width}", apply_on="instantiate")
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.set_defaults({"checkpoint.filename": "best", "checkpoint.save_last": True, "checkpoint.enable_version_counter": False})
+        parser.add_lightning_class_args(PredictionWriter, "predictions")
+        parser.add_class_arguments(Wandb, "wandb")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Choose the run folder: that of the checkpoint to resume or test, else a new one."""
+        super().parse_arguments(parser, args)
+        config = self.config[self.config.subcommand]
+        root = Path(config.trainer.default_root_dir or "runs")
+        checkpoint = find_checkpoint(config.ckpt_path, root) if config.ckpt_path else None
+        self.folder = run_folder(root, checkpoint)
+        config.ckpt_path = checkpoint and str(checkpoint)
+        config.trainer.default_root_dir = str(self.folder)
+        config.checkpoint.dirpath = str(self.folder / "checkpoints")
+        if self.config.subcommand == "predict":
+            config.return_predictions = False  # they are streamed to a file instead
+
+    def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
+        """Add the callbacks of every run, and the loggers unless the user chose others."""
+        trainer = self._get(self.config_init, "trainer")
+        if trainer.logger is None or trainer.logger is True:
+            options = {name: value for name, value in asdict(self._get(self.config_init, "wandb")).items() if value is not None}
+            wandb = WandbLogger(save_dir=self.folder, id=self.folder.name, **options)
+            kwargs["logger"] = [wandb, CSVLogger(self.folder, name="metrics")]
+            trainer.callbacks = [*(trainer.callbacks or []), LearningRateMonitor(), PredictionTable()]
+        if trainer.enable_progress_bar is not False:
+            trainer.callbacks = [*(trainer.callbacks or []), RichProgressBar()]
+        return super().instantiate_trainer(**kwargs)
+
+
+def main(args: ArgsType = None) -> None:
+    """Run the command line; errors in the user's input end with a message and status 2, not with a traceback."""
+    try:
+        RRNetCLI(
+            save_config_callback=SaveConfig,
+            save_config_kwargs={"save_to_log_dir": False},
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            parser_kwargs={"parser_class": Parser} if False else {},
+            args=args,
+        )
+    except (DataError, GraphError, RunError, CheckpointError, OutputError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,128 @@
+"""Which rows train, validate and test: shuffled folds, or lists in files."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .errors import DataError
+from .ratings import Ratings, first_rows, rating_column, refuse_outside
+from .tables import Ints, Table, read_table
+
+PARTS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Rows of each part, long, ascending, without a common row.
+
+    Attributes:
+        train: [N_train] rows to learn from.
+        val: [N_val] rows to choose by.
+        test: [N_test] rows to report on.
+    """
+
+    train: Tensor
+    val: Tensor
+    test: Tensor
+
+
+def fold_split(n: int, folds: int, fold: int, seed: int, val_share: float = 0.1) -> Split:
+    """Split n rows for one of several shuffled folds.
+
+    The test parts of all folds of one seed partition the rows. Validation rows are a random `val_share` of the rest,
+    others in each fold.
+
+    Args:
+        n: number of rows.
+        folds: number of folds, 2 to n.
+        fold: the one to test on, 0 to folds - 1.
+        seed: of the shuffle, 0 or more.
+        val_share: part of the training rows held out for validation, 0 <= val_share < 1.
+
+    Raises:
+        DataError: an argument out of range, or no training row left.
+    """
+    if not 2 <= folds <= n:
+        raise DataError(f"folds: found {folds} for {n} rows, wanted 2 to {n}. Set fewer folds, or check the data.")
+    if not 0 <= fold < folds:
+        raise DataError(f"fold: found {fold}, wanted 0 to {folds - 1}, as there are {folds} folds counted from 0.")
+    if not 0 <= seed < 2**63:
+        raise DataError(f"seed: found {seed}, wanted a whole number from 0 to 2**63 - 1.")
+    if not 0 <= val_share < 1:
+        raise DataError(f"val_share: found {val_share}, wanted at least 0 and less than 1, such as 0.1.")
+    chunks = torch.randperm(n, generator=torch.Generator().manual_seed(seed)).tensor_split(folds)
+    rest = torch.cat(chunks[fold + 1 :] + chunks[:fold])  # shuffled, so its head is a random part of it
+    num_val = max(1, round(val_share * len(rest))) if val_share else 0
+    if num_val == len(rest):
+        raise DataError(
+            f"val_share: found {val_share}, which leaves none of {len(rest)} training rows to train on. Set it lower."
+        )
+    return Split(rest[num_val:].sort().values, rest[:num_val].sort().values, chunks[fold].sort().values)
+
+
+def read_split_dir(split_dir: str | Path, ratings: Ratings) -> tuple[Ratings, Split]:
+    """Read a published split: `train.txt`, `val.txt` and `test.txt`, each of `user item rating` a line.
+
+    Args:
+        split_dir: folder with the three files.
+        ratings: the data set that the users and items belong to.
+
+    Returns:
+        The data set with the rows of the three files in place of its own (numbers of users and items, scale and trust
+        stay), and the split of these rows. A pair repeated inside one file is kept once, the first, and counted.
+
+    Raises:
+        DataError: names file and line of a user, item or rating outside the data, or of a pair that is in two files.
+    """
+    tables = [read_table(Path(split_dir) / f"{part}.txt", "user item rating", (3,)) for part in PARTS]
+    users = _number_column(tables, 0, ratings.user_ids, "user")
+    items = _number_column(tables, 1, ratings.item_ids, "item")
+    values = []
+    for table in tables:
+        rating, scale, inside = rating_column(table, 2, ratings.scale)
+        refuse_outside(table, rating, scale, inside, "Correct it, or set the true scale of the ratings.")
+        values.append(rating)
+    part = np.repeat(np.arange(len(tables)), [len(rating) for rating in values])
+    key = users * ratings.num_items + items
+    first = first_rows(key)
+    _refuse_overlap(tables, key, part)
+    rows = replace(
+        ratings,
+        user=torch.from_numpy(users[first]),
+        item=torch.from_numpy(items[first]),
+        rating=torch.from_numpy(np.concatenate(values)[first].astype(np.float32)),
+        dropped={**ratings.dropped, "repeated pairs": len(key) - len(first)},
+    )
+    train, val, test = (torch.from_numpy(np.flatnonzero(part[first] == number)) for number in range(len(PARTS)))
+    return rows, Split(train, val, test)
+
+
+def _number_column(tables: list[Table], column: int, ids: list[str], what: str) -> Ints:
+    """Numbers of the users or items of all tables, one after the other."""
+    number = {text: row for row, text in enumerate(ids)}
+    numbers = []
+    for table in tables:
+        found = table.columns[column]
+        rows = np.array([number.get(text, -1) for text in found], dtype=np.int64)
+        if (rows < 0).any():
+            row = int(np.argmax(rows < 0))
+            raise DataError(
+                f"{table.where(row)}: found {what} {found[row]!r}, which has no rating in the data set. "
+                f"Wanted one of its {len(ids)} {what}s, in the ids of the data set. Is this split of another data set?"
+            )
+        numbers.append(rows)
+    return np.concatenate(numbers)
+
+
+def _refuse_overlap(tables: list[Table], key: Ints, part: Ints) -> None:
+    """DataError for the first pair that stands in two parts. key, part: [N] of the rows of all tables."""
+    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    earlier = first[inverse]
+    clash = np.flatnonzero(part[earlier] != part)
+    if len(clash):
+        starts = np.searchsorted(part, np.arange(len(tables)))
+        here, there = (tables[part[row]].where(row - starts[part[row]]) for row in (clash[0], earlier[clash[0]]))
+        raise DataError(f"{here}: found a pair that also stands in {there}; wanted each pair in one file. Remove one.")

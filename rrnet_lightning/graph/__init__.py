@@ -1,0 +1,29 @@
+"""Tensors -> one validated cross-modal graph, and mini-batches of it."""
+
+from .build import all_pairs, build_graph, given_edges, given_pairs, listed_pairs, no_edges, recall, top_k_pairs
+from .knn import FAISS_ABOVE, knn_edges
+from .sample import NeighborSampler, hide, subgraph
+from .schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA, GraphError, validate
+
+__all__ = [
+    "FAISS_ABOVE",
+    "INTER",
+    "SOURCE",
+    "SOURCE_INTRA",
+    "TARGET",
+    "TARGET_INTRA",
+    "GraphError",
+    "NeighborSampler",
+    "all_pairs",
+    "build_graph",
+    "given_edges",
+    "given_pairs",
+    "hide",
+    "knn_edges",
+    "listed_pairs",
+    "no_edges",
+    "recall",
+    "subgraph",
+    "top_k_pairs",
+    "validate",
+]

@@ -1,0 +1,140 @@
+"""The contract everything else speaks: one cross-modal graph as a PyG `HeteroData`.
+
+| store              | field      | shape        | meaning                                                        |
+|--------------------|------------|--------------|----------------------------------------------------------------|
+| `source`, `target` | x          | [N, D] float | raw node attributes; the two widths may differ                 |
+|                    | n_id       | [N] long     | row in the full data set                                       |
+| both `intra`       | edge_index | [2, E] long  | neighbour -> node, sorted by node (row 1); may be empty        |
+| `inter`            | edge_index | [2, E] long  | candidate pairs source -> target, sorted by source (row 0)     |
+|                    | message    | [E] bool     | the edge takes part in aggregation                             |
+|                    | supervised | [E] bool     | the edge counts in loss or metric                              |
+|                    | y          | [E] float    | 1/0 mapping, or a rating; read only where `supervised`         |
+|                    | edge_attr  | [E, F] float | optional: what is known of the pair; 0 where hidden            |
+|                    | prior      | [E] float    | optional: initial score (a logit) the decoder's output adds to |
+|                    | known      | [E] bool     | optional: the edge's own answer is visible in `edge_attr`      |
+
+An edge that is `known` is never `supervised`. Further fields are allowed and carried along.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+EdgeType = tuple[str, str, str]
+
+SOURCE = "source"
+TARGET = "target"
+SOURCE_INTRA = (SOURCE, "intra", SOURCE)
+TARGET_INTRA = (TARGET, "intra", TARGET)
+INTER = (SOURCE, "inter", TARGET)
+
+_KINDS: dict[str, Callable[[torch.dtype], bool]] = {
+    "float": lambda dtype: dtype.is_floating_point,
+    "long": lambda dtype: dtype == torch.long,
+    "bool": lambda dtype: dtype == torch.bool,
+}
+
+
+class GraphError(ValueError):
+    """A graph, or a part given to build one, breaks the contract.
+
+    The message names the field, what was found, what was wanted and, where there is one, the remedy.
+    """
+
+    @classmethod
+    def of(cls, field: str, found: object, wanted: str, remedy: str = "") -> "GraphError":
+        """Error with the message `field: found ..., wanted ...; remedy`."""
+        return cls(f"{field}: found {found}, wanted {wanted}" + (f"; {remedy}" if remedy else ""))
+
+
+def validate(data: HeteroData) -> None:
+    """Check every field of the contract: presence, type, shape, index range, order and finite values.
+
+    Holds for single graphs, for subgraphs and for `torch_geometric.data.Batch` of graphs. Costs O(nodes + edges).
+
+    Raises:
+        GraphError: names the first field that breaks the contract, what was found and what was wanted.
+    """
+    num_sources = _check_nodes(data, SOURCE)
+    num_targets = _check_nodes(data, TARGET)
+    _check_edges(data, SOURCE_INTRA, num_sources, num_sources)
+    _check_edges(data, TARGET_INTRA, num_targets, num_targets)
+    _check_answers(data, _check_edges(data, INTER, num_sources, num_targets))
+
+
+def check_tensor(name: str, value: object, kind: str, shape: tuple[int | None, ...]) -> Tensor:
+    """Return `value` if it is a tensor of this kind ("float", "long", "bool") and shape (None: any length).
+
+    Raises:
+        GraphError: otherwise, naming `name`.
+    """
+    wanted = f"{kind} [{', '.join('*' if size is None else str(size) for size in shape)}]"
+    if not isinstance(value, Tensor):
+        raise GraphError.of(name, "nothing" if value is None else type(value).__name__, wanted)
+    same = value.dim() == len(shape) and all(w in (None, s) for s, w in zip(value.shape, shape, strict=True))
+    if not same or not _KINDS[kind](value.dtype):
+        dtype = str(value.dtype).removeprefix("torch.")
+        raise GraphError.of(name, f"{dtype} {list(value.shape)}", wanted)
+    return value
+
+
+def check_finite(name: str, value: Tensor) -> None:
+    """Raise GraphError with the count and the first row if `value` holds NaN or inf."""
+    bad = ~value.isfinite()
+    if bad.any():
+        found = f"{int(bad.sum())} NaN or inf, first in row {int(bad.nonzero()[0, 0])}"
+        raise GraphError.of(name, found, "finite values", "clean the features before building the graph")
+
+
+def check_range(name: str, value: Tensor, stop: int, start: int = 0) -> None:
+    """Raise GraphError with the first offender if an entry of `value` lies outside start <= entry < stop."""
+    bad = (value < start) | (value >= stop)
+    if bad.any():
+        first = bad.nonzero()[0].tolist()
+        raise GraphError.of(name, f"{int(value[tuple(first)])} at {first}", f"{start} <= entry < {stop}")
+
+
+def _check_nodes(data: HeteroData, node_type: str) -> int:
+    if node_type not in data.node_types:
+        raise GraphError.of(node_type, "no such node store", "x and n_id", "build graphs with build_graph()")
+    store = data[node_type]
+    x = check_tensor(f"{node_type}.x", store.get("x"), "float", (None, None))
+    check_finite(f"{node_type}.x", x)
+    check_tensor(f"{node_type}.n_id", store.get("n_id"), "long", (len(x),))
+    return len(x)
+
+
+def _check_edges(data: HeteroData, edge_type: EdgeType, num_senders: int, num_receivers: int) -> int:
+    name = f"{'-'.join(edge_type)}.edge_index"
+    if edge_type not in data.edge_types:
+        raise GraphError.of(name, "no such edge store", "long [2, *]", "no_edges() gives an empty one")
+    edge_index = check_tensor(name, data[edge_type].get("edge_index"), "long", (2, None))
+    check_range(f"{name} row 0", edge_index[0], num_senders)
+    check_range(f"{name} row 1", edge_index[1], num_receivers)
+    row, order = (0, "source (row 0)") if edge_type == INTER else (1, "receiver (row 1)")
+    falls = edge_index[row, 1:] < edge_index[row, :-1]
+    if falls.any():
+        remedy = "given_pairs() sorts" if edge_type == INTER else "given_edges() sorts"
+        raise GraphError.of(name, f"a fall after edge {int(falls.nonzero()[0])}", f"edges sorted by {order}", remedy)
+    return edge_index.size(1)
+
+
+def _check_answers(data: HeteroData, num_edges: int) -> None:
+    store, prefix = data[INTER], "-".join(INTER)
+    check_tensor(f"{prefix}.message", store.get("message"), "bool", (num_edges,))
+    supervised = check_tensor(f"{prefix}.supervised", store.get("supervised"), "bool", (num_edges,))
+    y = check_tensor(f"{prefix}.y", store.get("y"), "float", (num_edges,))
+    check_finite(f"{prefix}.y where supervised", y.where(supervised, 0))
+    optional: dict[str, tuple[int | None, ...]] = {"edge_attr": (num_edges, None), "prior": (num_edges,)}
+    for key, shape in optional.items():
+        if key in store:
+            check_finite(f"{prefix}.{key}", check_tensor(f"{prefix}.{key}", store[key], "float", shape))
+    if "known" not in store:
+        return
+    shown = check_tensor(f"{prefix}.known", store["known"], "bool", (num_edges,)) & supervised
+    if shown.any():
+        found = f"{int(shown.sum())} supervised edges, first edge {int(shown.nonzero()[0])}"
+        wanted = "no edge both known and supervised: the network would see the answer it is asked for"
+        raise GraphError.of(f"{prefix}.known", found, wanted, "hide the answer, or do not supervise the edge")

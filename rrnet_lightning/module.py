@@ -1,0 +1,172 @@
+"""RRNetModule: the network, an objective and an optimiser behind Lightning's Trainer."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor, nn
+from torch_geometric.data import HeteroData
+from torchmetrics import MetricCollection
+
+from rrnet_lightning.graph.schema import INTER, SOURCE, TARGET
+from rrnet_lightning.nn.layers import Kernel
+from rrnet_lightning.nn.ops import Aggregation
+from rrnet_lightning.nn.rrnet import PAPER_SOUND, RRNet, Unit
+from rrnet_lightning.objectives import MappingObjective, Objective
+
+
+Predictions = dict[str, Tensor]
+
+
+def paper_sgd(params: Any) -> torch.optim.Optimizer:
+    """Return the paper's optimiser: SGD, learning rate .01, momentum .9, weight decay 5e-4."""
+    return torch.optim.SGD(params, lr=0.01, momentum=0.9, weight_decay=5e-4)
+
+
+class CheckpointError(ValueError):
+    """A checkpoint does not fit the network that the data and the options ask for."""
+
+
+class RRNetModule(L.LightningModule):
+    """Train, validate, test and predict with :class:`rrnet_lightning.nn.RRNet` on cross-modal graph batches.
+
+    Args:
+        source_dim, target_dim, edge_dim: attribute widths; the command line links them to the data.
+        hidden_dim, units, kernel, aggregation, edge_state, residual, norm, dropout, prior: see ``RRNet``.
+        objective: what a score means; the default is a mapping by softmax over each source's candidates.
+        optimizer: parameters -> optimiser. Default: the paper's SGD.
+        scheduler: optimiser -> learning-rate scheduler, stepped every epoch; None keeps the rate.
+        compile: run the network through ``torch.compile`` (shapes change between sampled batches: meant for full graphs).
+
+    Logs ``<stage>/loss`` and the objective's metrics, weighted by supervised edges. Metrics of several processes are
+    joined before they are read. A resumed run continues the random stream (dropout) of the one that was stopped.
+    """
+
+    def __init__(
+        self,
+        source_dim: int,
+        target_dim: int,
+        edge_dim: int = 0,
+        hidden_dim: int = 16,
+        units: Sequence[Unit] = PAPER_SOUND,
+        kernel: Kernel = "hadamard",
+        aggregation: Aggregation = "mean",
+        edge_state: bool = True,
+        residual: bool = False,
+        norm: bool = False,
+        dropout: float = 0.0,
+        prior: bool = False,
+        objective: Objective | None = None,
+        optimizer: OptimizerCallable = paper_sgd,
+        scheduler: LRSchedulerCallable | None = None,
+        compile: bool = False,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters(logger=False)
+        _keep_plain(self.hparams)
+        self.network = RRNet(
+            source_dim,
+            target_dim,
+            edge_dim,
+            hidden_dim,
+            units,
+            kernel=kernel,
+            aggregation=aggregation,
+            edge_state=edge_state,
+            residual=residual,
+            norm=norm,
+            dropout=dropout,
+            prior=prior,
+        )
+        self.objective = objective or MappingObjective()
+        self.optimizer, self.scheduler = optimizer, scheduler
+        self.metrics = nn.ModuleDict({stage: self.objective.metrics(f"{stage}/") for stage in ("val", "test")})
+        if compile:
+            self.network.compile(fullgraph=True)
+
+    def forward(self, batch: HeteroData) -> Tensor:
+        """Return [E] logits of the batch's inter-edges."""
+        logits: Tensor = self.network(batch)
+        return logits
+
+    def training_step(self, batch: HeteroData, batch_idx: int) -> Tensor:
+        """Return the loss on the supervised edges."""
+        return self._step(batch, "train")
+
+    def validation_step(self, batch: HeteroData, batch_idx: int) -> None:
+        """Log loss and metrics."""
+        self._step(batch, "val")
+
+    def test_step(self, batch: HeteroData, batch_idx: int) -> Predictions:
+        """Log loss and metrics; return the predictions as :meth:`predict_step` does."""
+        self._step(batch, "test")
+        return self.predict_step(batch, batch_idx)
+
+    def _step(self, batch: HeteroData, stage: str) -> Tensor:
+        logits, y, source = self._supervised(batch)
+        loss = self.objective.loss(logits, y, source)
+        size = len(y)
+        self.log(f"{stage}/loss", loss, batch_size=max(size, 1), on_step=False, on_epoch=True, sync_dist=stage != "train")
+        if stage in self.metrics and size:
+            metrics = self.metrics[stage]
+            assert isinstance(metrics, MetricCollection)
+            metrics.update(preds=self.objective.predict(logits.detach(), source), target=y, source=source)
+            self.log_dict(metrics, batch_size=size, on_step=False, on_epoch=True, prog_bar=True)
+        return loss
+
+    def predict_step(self, batch: HeteroData, batch_idx: int) -> Predictions:
+        """Return the supervised pairs: rows ``source`` and ``target`` in the full data, ``score``, and ``y`` (truth).
+
+        ``y`` is NaN where the truth is not known.
+        """
+        inter = batch[INTER]
+        index = inter.edge_index[:, inter.supervised]
+        logits, y, source = self._supervised(batch)
+        return {
+            "source": batch[SOURCE].n_id[index[0]],
+            "target": batch[TARGET].n_id[index[1]],
+            "score": self.objective.predict(logits, source),
+            "y": y,
+        }
+
+    def _supervised(self, batch: HeteroData) -> tuple[Tensor, Tensor, Tensor]:
+        inter = batch[INTER]
+        chosen = inter.supervised
+        return self(batch)[chosen], inter.y[chosen], inter.edge_index[0, chosen]
+
+    def configure_optimizers(self) -> Any:
+        """Return the optimiser, and the scheduler where one is asked for."""
+        optimizer = self.optimizer(self.parameters())
+        if self.scheduler is None:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "epoch"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the random stream, so that a resumed run draws what an uninterrupted one would."""
+        checkpoint["rng_state"] = torch.get_rng_state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Check that the weights fit, and continue the random stream when training resumes."""
+        saved, wanted = checkpoint["state_dict"], self.state_dict()
+        for name in [*wanted, *(saved.keys() - wanted.keys())]:
+            found, ours = (tuple(state[name].shape) if name in state else None for state in (saved, wanted))
+            if found != ours:
+                raise CheckpointError(
+                    f"checkpoint: found {name} {found or 'missing'}, wanted {ours or 'none'}. The checkpoint belongs to "
+                    "other data widths or other options: use the config.yaml beside it, on the data it was trained on"
+                )
+        if self._trainer is not None and self._trainer.training and "rng_state" in checkpoint:
+            torch.set_rng_state(checkpoint["rng_state"].cpu())
+
+
+def _keep_plain(hparams: Any) -> None:
+    """Drop hyper-parameters that are objects: a checkpoint holds plain values and loads with ``weights_only=True``.
+
+    The command line saves configuration, which is plain; a module built in Python with objects of its own is given them
+    again: ``load_from_checkpoint(path, objective=...)``.
+    """
+    plain = (bool, int, float, str, list, tuple, dict, type(None))
+    for name in [name for name, value in hparams.items() if not isinstance(value, plain)]:
+        del hparams[name]

@@ -1,0 +1,113 @@
+"""The three layers of a GCN unit, equations (3)-(8), one class each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor, nn
+
+from rrnet_lightning.nn.ops import MLP, Aggregation, Part, aggregate
+
+Kernel = Literal["hadamard", "bilinear", "concat"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the paper leaves open, shared by all layers; the meaning of each is in :class:`rrnet_lightning.nn.RRNet`."""
+
+    kernel: Kernel = "hadamard"
+    aggregation: Aggregation = "mean"
+    edge_state: bool = True
+    residual: bool = False
+    norm: bool = False
+    dropout: float = 0.0
+
+    def mlp(self, widths: Sequence[int], hidden_dim: int, out: int) -> MLP:
+        """Return φ with the shared options."""
+        return MLP(widths, hidden_dim, out, norm=self.norm, dropout=self.dropout)
+
+
+DEFAULT = Options()
+
+
+class IntraEdgeLayer(nn.Module):
+    """Edge update inside one modality, equations (3)-(5).
+
+    e_sr <- φ([e_sr ‖ v_s ‖ v_r]); without ``edge_state`` e_sr <- φ([v_s ‖ v_r]); with ``residual`` e_sr is added.
+
+    Shapes:
+        edges: [E, H]. nodes: [N, H]. edge_index: [2, E] long, neighbour s -> node r.
+        returns: [E, H].
+    """
+
+    def __init__(self, hidden_dim: int, options: Options = DEFAULT) -> None:
+        super().__init__()
+        self.edge_state, self.residual = options.edge_state, options.residual
+        self.update = options.mlp([hidden_dim] * (3 if options.edge_state else 2), hidden_dim, hidden_dim)
+
+    def forward(self, edges: Tensor | None, nodes: Tensor, edge_index: Tensor) -> Tensor:
+        """Return the new edge states. ``edges`` is None only where neither ``edge_state`` nor ``residual`` reads it."""
+        parts: list[Part] = [(nodes, edge_index[0]), (nodes, edge_index[1])]
+        if self.edge_state:
+            assert edges is not None
+            parts.insert(0, edges)
+        new: Tensor = self.update(*parts)
+        return edges + new if self.residual and edges is not None else new
+
+
+class InterEdgeLayer(nn.Module):
+    """Edge update across the modalities, equations (6)-(7).
+
+    e_sr <- φ([e_sr ‖ k_sr]) with the kernel of (7), which bridges the gap between the two modalities:
+    ``hadamard`` k_sr = (W_s v_s) ⊙ (W_r v_r), H numbers; ``bilinear`` k_sr = v_sᵀ W v_r, one number;
+    ``concat`` k_sr = [W_s v_s ‖ W_r v_r], 2 H numbers that are never laid side by side.
+    Without ``edge_state`` e_sr <- φ(k_sr); with ``residual`` e_sr is added.
+
+    Shapes:
+        edges: [E, H]. source: [N_s, H]. target: [N_t, H]. edge_index: [2, E] long, source s -> target r.
+        returns: [E, H].
+    """
+
+    def __init__(self, hidden_dim: int, options: Options = DEFAULT) -> None:
+        super().__init__()
+        kernel = options.kernel
+        self.kernel, self.edge_state, self.residual = kernel, options.edge_state, options.residual
+        self.source = nn.Linear(hidden_dim, hidden_dim, bias=False)
+        self.target = nn.Linear(hidden_dim, hidden_dim, bias=False) if kernel != "bilinear" else nn.Identity()
+        widths = {"hadamard": [hidden_dim], "bilinear": [1], "concat": [hidden_dim, hidden_dim]}[kernel]
+        widths = [hidden_dim, *widths] if options.edge_state else widths
+        self.update = options.mlp(widths, hidden_dim, hidden_dim)
+
+    def forward(self, edges: Tensor, source: Tensor, target: Tensor, edge_index: Tensor) -> Tensor:
+        """Return the new edge states."""
+        ends = (self.source(source), edge_index[0]), (self.target(target), edge_index[1])
+        parts: list[Part] = [edges] if self.edge_state else []
+        if self.kernel == "concat":
+            parts += ends
+        else:
+            product = ends[0][0].index_select(0, ends[0][1]) * ends[1][0].index_select(0, ends[1][1])
+            parts.append(product.sum(1, keepdim=True) if self.kernel == "bilinear" else product)
+        new: Tensor = self.update(*parts)
+        return edges + new if self.residual else new
+
+
+class NodeLayer(nn.Module):
+    """Node update of a GCN unit, equation (8).
+
+    a_i = mean (or sum) of the states of the message edges that touch node i;  v_i <- φ([v_i ‖ a_i]);
+    with ``residual`` v_i is added.
+
+    Shapes:
+        nodes: [N, H]. edges: [E, H]. node: [E] long, the node each edge counts at. message: [E] bool, None for all.
+        returns: [N, H]. A node that no message edge touches is updated from a zero message.
+    """
+
+    def __init__(self, hidden_dim: int, options: Options = DEFAULT) -> None:
+        super().__init__()
+        self.aggregation, self.residual = options.aggregation, options.residual
+        self.update = options.mlp([hidden_dim, hidden_dim], hidden_dim, hidden_dim)
+
+    def forward(self, nodes: Tensor, edges: Tensor, node: Tensor, message: Tensor | None = None) -> Tensor:
+        """Return the new node states."""
+        new: Tensor = self.update(nodes, aggregate(edges, node, len(nodes), message, self.aggregation))
+        return nodes + new if self.residual else new

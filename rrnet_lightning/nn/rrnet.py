@@ -1,0 +1,179 @@
+"""RR-Net: encoder -> GCN units -> decoder, one score per candidate pair. The file to read first."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from torch import Tensor, nn
+from torch_geometric.data import HeteroData
+
+from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA
+from rrnet_lightning.nn.layers import DEFAULT, InterEdgeLayer, IntraEdgeLayer, Kernel, NodeLayer, Options
+from rrnet_lightning.nn.ops import MLP, Aggregation
+
+Unit = Literal["intra", "inter"]
+PAPER_SOUND: tuple[Unit, ...] = ("intra", "inter")
+PAPER_IMAGE_SOCIAL: tuple[Unit, ...] = ("intra", "inter", "intra", "inter", "inter")
+
+
+class RRNet(nn.Module):
+    """The relational reasoning network, equations (1)-(8): graph in, one logit per inter-edge out.
+
+    Args:
+        source_dim, target_dim: widths of the node attributes ``x`` of the two modalities.
+        edge_dim: width of the inter-edges' ``edge_attr``; 0 where the graphs carry none.
+        hidden_dim: H, the width of every state. 16 in the paper.
+        units: the GCN units in order. ``[intra, inter]`` is the paper's sound setting, ``[intra, inter, intra, inter,
+            inter]`` its image and social one. The last must be ``inter``: nothing after it reaches the decoder.
+        kernel: k_sr of equation (7), see :class:`InterEdgeLayer`.
+        aggregation: mean or sum over the message edges in equation (8).
+        edge_state: whether an edge's previous state enters equations (5) and (6).
+        residual: add each state to its update instead of replacing it.
+        norm: layer normalisation of every hidden layer.
+        dropout: share of hidden activations zeroed in training, in [0, 1).
+        prior: add the graph's ``prior`` (a score known beforehand, on the logit scale) to the decoder's output, so that
+            the network learns what to correct.
+
+    Raises:
+        ValueError: an option outside its values, naming it.
+
+    Shapes:
+        data: a graph that :func:`rrnet_lightning.graph.validate` accepts, N_s + N_t nodes, E_i intra- and E inter-edges.
+        returns: [E] logits.
+
+    Time and memory grow with (E_i + E) · H per unit, plus (N_s · source_dim + N_t · target_dim) · H in the encoder.
+    """
+
+    def __init__(
+        self,
+        source_dim: int,
+        target_dim: int,
+        edge_dim: int = 0,
+        hidden_dim: int = 16,
+        units: Sequence[Unit] = PAPER_SOUND,
+        *,
+        kernel: Kernel = "hadamard",
+        aggregation: Aggregation = "mean",
+        edge_state: bool = True,
+        residual: bool = False,
+        norm: bool = False,
+        dropout: float = 0.0,
+        prior: bool = False,
+    ) -> None:
+        super().__init__()
+        _check(units, hidden_dim, dropout)
+        options = Options(kernel, aggregation, edge_state, residual, norm, dropout)
+        self.prior = prior
+        self.encoder = Encoder(source_dim, target_dim, edge_dim, hidden_dim, options)
+        self.units = nn.ModuleList(
+            IntraUnit(hidden_dim, options) if unit == "intra" else InterUnit(hidden_dim, options, last=i == len(units) - 1)
+            for i, unit in enumerate(units)
+        )
+        self.decoder = options.mlp([hidden_dim], hidden_dim, 1)
+
+    def forward(self, data: HeteroData) -> Tensor:
+        """Score every inter-edge of the graph."""
+        state = self.encoder(data)
+        for unit in self.units:
+            state = unit(state)
+        logits: Tensor = self.decoder(state.inter).squeeze(1)
+        return logits + data[INTER].prior if self.prior else logits
+
+
+class State:
+    """What flows through the units: node states, edge states (``*_intra`` None where unread) and the fixed graph."""
+
+    def __init__(self, data: HeteroData) -> None:
+        self.source: Tensor = data[SOURCE].x
+        self.target: Tensor = data[TARGET].x
+        self.source_intra: Tensor | None = None
+        self.target_intra: Tensor | None = None
+        self.inter: Tensor
+        self.source_index: Tensor = data[SOURCE_INTRA].edge_index
+        self.target_index: Tensor = data[TARGET_INTRA].edge_index
+        self.inter_index: Tensor = data[INTER].edge_index
+        self.message: Tensor = data[INTER].message
+
+
+class Encoder(nn.Module):
+    """Equation (1): v_i = φ_v(x_i), e_sr = φ_e([x_s ‖ x_r (‖ edge_attr)]), one φ per modality and kind of edge.
+
+    Intra-edges are encoded only where a layer reads their state: a parameter without a gradient stops DDP.
+    """
+
+    def __init__(
+        self, source_dim: int, target_dim: int, edge_dim: int, hidden_dim: int, options: Options = Options()
+    ) -> None:
+        super().__init__()
+
+        def mlp(*widths: int) -> MLP:
+            return options.mlp(widths, hidden_dim, hidden_dim)
+
+        intra = options.edge_state or options.residual
+        self.edge_dim = edge_dim
+        self.source, self.target = mlp(source_dim), mlp(target_dim)
+        self.source_intra = mlp(source_dim, source_dim) if intra else None
+        self.target_intra = mlp(target_dim, target_dim) if intra else None
+        self.inter = mlp(source_dim, target_dim, *([edge_dim] if edge_dim else []))
+
+    def forward(self, data: HeteroData) -> State:
+        """Encode nodes and edges."""
+        state = State(data)
+        x_s, x_t = state.source, state.target
+        if self.source_intra is not None and self.target_intra is not None:
+            state.source_intra = self.source_intra((x_s, state.source_index[0]), (x_s, state.source_index[1]))
+            state.target_intra = self.target_intra((x_t, state.target_index[0]), (x_t, state.target_index[1]))
+        known = [data[INTER].edge_attr] if self.edge_dim else []
+        state.inter = self.inter((x_s, state.inter_index[0]), (x_t, state.inter_index[1]), *known)
+        state.source, state.target = self.source(x_s), self.target(x_t)
+        return state
+
+
+class IntraUnit(nn.Module):
+    """Intra GCN unit: an intra-edge layer, then a node layer, in each modality with weights of its own."""
+
+    def __init__(self, hidden_dim: int, options: Options = DEFAULT) -> None:
+        super().__init__()
+        self.source_edges, self.target_edges = IntraEdgeLayer(hidden_dim, options), IntraEdgeLayer(hidden_dim, options)
+        self.source_nodes, self.target_nodes = NodeLayer(hidden_dim, options), NodeLayer(hidden_dim, options)
+
+    def forward(self, state: State) -> State:
+        """Update intra-edges, then the nodes that receive them."""
+        state.source_intra = self.source_edges(state.source_intra, state.source, state.source_index)
+        state.target_intra = self.target_edges(state.target_intra, state.target, state.target_index)
+        state.source = self.source_nodes(state.source, state.source_intra, state.source_index[1])
+        state.target = self.target_nodes(state.target, state.target_intra, state.target_index[1])
+        return state
+
+
+class InterUnit(nn.Module):
+    """Inter GCN unit: an inter-edge layer, then a node layer at both ends; the ``last`` unit ends with its edges."""
+
+    def __init__(self, hidden_dim: int, options: Options = Options(), *, last: bool = False) -> None:
+        super().__init__()
+        self.edges = InterEdgeLayer(hidden_dim, options)
+        self.source_nodes = None if last else NodeLayer(hidden_dim, options)
+        self.target_nodes = None if last else NodeLayer(hidden_dim, options)
+
+    def forward(self, state: State) -> State:
+        """Update inter-edges, then the nodes that the message edges among them touch."""
+        index, message = state.inter_index, state.message
+        state.inter = self.edges(state.inter, state.source, state.target, index)
+        if self.source_nodes is not None and self.target_nodes is not None:
+            state.source = self.source_nodes(state.source, state.inter, index[0], message)
+            state.target = self.target_nodes(state.target, state.inter, index[1], message)
+        return state
+
+
+def _check(units: Sequence[str], hidden_dim: int, dropout: float) -> None:
+    unknown = sorted(set(units) - {"intra", "inter"})
+    if unknown:
+        raise ValueError(f"units: found {unknown}, wanted a list of 'intra' and 'inter'")
+    if not units or units[-1] != "inter":
+        raise ValueError(
+            f"units: found {list(units)}, wanted a list that ends with 'inter': the decoder reads inter-edges, "
+            "so nothing after the last inter unit reaches it. Drop the units behind it or add 'inter'"
+        )
+    if hidden_dim < 1:
+        raise ValueError(f"hidden_dim: found {hidden_dim}, wanted at least 1")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout: found {dropout}, wanted a share in [0, 1)")

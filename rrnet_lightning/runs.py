@@ -1,0 +1,72 @@
+"""Where a run lives: ``<default_root_dir>/<run id>/`` holds config.yaml, checkpoints/, metrics/ and wandb/."""
+
+import difflib
+import pickle
+import re
+import secrets
+import subprocess
+from datetime import datetime
+from pathlib import Path
+
+import torch
+
+
+class RunError(ValueError):
+    """A checkpoint or run folder that cannot be used; the message says what to do."""
+
+
+def new_run_id() -> str:
+    """Return a name that sorts by time and is new even when several runs start in one second."""
+    return datetime.now().strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)
+
+
+def find_checkpoint(path: str, root: Path) -> Path:
+    """Resolve ``last`` or ``best`` to the newest run's checkpoint under ``root``; check that a file is one.
+
+    Raises:
+        RunError: there is none, it is cut short or damaged, or it holds code (only ``weights_only`` files are loaded).
+    """
+    file = Path(path)
+    if path in ("last", "best"):
+        found = sorted(root.glob(f"*/checkpoints/{path}.ckpt"), key=lambda f: f.stat().st_mtime)
+        if not found:
+            raise RunError(f"--ckpt_path {path}: no run under {root} has a checkpoints/{path}.ckpt. Run `fit` first")
+        file = found[-1]
+    if not file.is_file():
+        raise RunError(f"--ckpt_path: no file {file}. Give a .ckpt file, or `last` or `best` of the newest run in {root}")
+    try:
+        torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except pickle.UnpicklingError as error:
+        raise RunError(f"--ckpt_path: {file} holds more than tensors and plain values and was refused: {error}") from error
+    except (RuntimeError, EOFError, OSError) as error:
+        raise RunError(f"--ckpt_path: {file} is cut short or damaged ({error}). Use another checkpoint") from error
+    return file
+
+
+def run_folder(root: Path, checkpoint: Path | None) -> Path:
+    """Return the folder of the run that ``checkpoint`` belongs to, else a new one under ``root``."""
+    if checkpoint is not None and checkpoint.parent.name == "checkpoints":
+        return checkpoint.parent.parent
+    return root / new_run_id()
+
+
+def git_commit() -> str | None:
+    """Return the commit of the working directory, None outside a repository."""
+    try:
+        done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return done.stdout.strip() or None
+
+
+def nearest(message: str, known: list[str]) -> str:
+    """Return ``message`` with the nearest valid name for the first unknown option or key that it mentions."""
+    found = re.search(r"Unrecognized arguments: (\S+)|[Kk]ey '?\"?([\w.]+)'?\"? is not expected|does not accept.*'([\w.]+)'", message)
+    if not found:
+        return message
+    unknown = next(name for name in found.groups() if name).lstrip("-").split("=")[0]
+    tail = unknown.rsplit(".", 1)[-1]
+    names = difflib.get_close_matches(unknown, known, 1, 0.5) or [
+        name for name in known if name.rsplit(".", 1)[-1] in difflib.get_close_matches(tail, [k.rsplit(".", 1)[-1] for k in known], 1)
+    ]
+    return f"{message}\nDid you mean {names[0]!r}?" if names else message

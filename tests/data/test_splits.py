@@ -1,0 +1,104 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rrnet_lightning.data import DataError, Ratings, fold_split, read_filmtrust, read_split_dir
+from tests.fake import write_filmtrust, write_split
+
+
+def test_folds_partition_the_rows() -> None:
+    splits = [fold_split(103, 5, fold, seed=7, val_share=0.1) for fold in range(5)]
+    assert torch.equal(torch.cat([split.test for split in splits]).sort().values, torch.arange(103))
+    for split in splits:
+        parts = torch.cat([split.train, split.val, split.test])
+        assert torch.equal(parts.sort().values, torch.arange(103))
+        assert len(split.test) in (20, 21) and len(split.val) == 8
+    assert len(set(torch.cat([split.val for split in splits]).tolist())) == 40  # every fold validates on other rows
+
+
+def test_folds_are_shuffled_and_repeatable() -> None:
+    first, again, other = (fold_split(1000, 5, 1, seed) for seed in (0, 0, 1))
+    assert torch.equal(first.test, again.test) and torch.equal(first.val, again.val)
+    assert not torch.equal(first.test, other.test) and not torch.equal(first.test, torch.arange(200, 400))
+    assert len(fold_split(10, 2, 0, seed=0, val_share=0).val) == 0
+    assert len(fold_split(10, 2, 0, seed=0, val_share=0.01).val) == 1
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"folds": 1}, r"folds: found 1 for 10 rows, wanted 2 to 10"),
+        ({"folds": 11}, r"folds: found 11 for 10 rows"),
+        ({"fold": 5}, r"fold: found 5, wanted 0 to 4"),
+        ({"fold": -1}, r"fold: found -1"),
+        ({"seed": -1}, r"seed: found -1"),
+        ({"val_share": 1.0}, r"val_share: found 1.0, wanted at least 0 and less than 1"),
+        ({"val_share": float("nan")}, r"val_share: found nan"),
+        ({"val_share": 0.99}, r"val_share: found 0.99, which leaves none of 8 training rows"),
+    ],
+)
+def test_fold_arguments_out_of_range(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        fold_split(**{"n": 10, "folds": 5, "fold": 0, "seed": 0, **change})
+
+
+@pytest.fixture
+def ratings(tmp_path: Path) -> Ratings:
+    return read_filmtrust(write_filmtrust(tmp_path))
+
+
+def test_split_dir_holds_the_rows_of_its_files(tmp_path: Path, ratings: Ratings) -> None:
+    folder = write_split(tmp_path / "split")
+    rows, split = read_split_dir(folder, ratings)
+    assert rows.user_ids == ratings.user_ids and rows.trust is ratings.trust
+    for part in ("train", "val", "test"):
+        index = getattr(split, part)
+        triples = zip(rows.user[index], rows.item[index], rows.rating[index].tolist(), strict=True)
+        lines = "".join(f"{rows.user_ids[u]} {rows.item_ids[i]} {r:g}\n" for u, i, r in triples)
+        assert lines == (folder / f"{part}.txt").read_text()
+    assert len(split.train) + len(split.val) + len(split.test) == len(rows.rating) == len(ratings.rating)
+
+
+def test_pair_repeated_in_one_split_file_is_kept_once(tmp_path: Path, ratings: Ratings) -> None:
+    folder = write_split(tmp_path / "split")
+    lines = (folder / "train.txt").read_text()
+    (folder / "train.txt").write_text(lines + lines.split("\n")[0] + "\n")
+    rows, split = read_split_dir(folder, ratings)
+    assert rows.dropped["repeated pairs"] == 1 and len(split.train) == lines.count("\n")
+    assert len(split.train) + len(split.val) + len(split.test) == len(rows.rating)
+
+
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("999 1 3", r"val.txt, line 1: found user '999', which has no rating.*Wanted one of its 30 users"),
+        ("1 film 3", r"val.txt, line 1: found item 'film'.*Wanted one of its 20 items"),
+        ("1 1 5", r"val.txt, line 1: found rating 5, wanted 0.5 to 4"),
+    ],
+)
+def test_split_line_outside_the_data(tmp_path: Path, ratings: Ratings, line: str, message: str) -> None:
+    folder = write_split(tmp_path / "split")
+    (folder / "val.txt").write_text(line + "\n")
+    with pytest.raises(DataError, match=message):
+        read_split_dir(folder, ratings)
+
+
+def test_pair_in_two_split_files(tmp_path: Path, ratings: Ratings) -> None:
+    folder = write_split(tmp_path / "split")
+    taken = (folder / "train.txt").read_text().split("\n")[1]
+    with (folder / "test.txt").open("a") as file:
+        file.write(taken + "\n")
+    line = (folder / "test.txt").read_text().count("\n")
+    with pytest.raises(
+        DataError, match=rf"test.txt, line {line}: found a pair that also stands in \S*train.txt, line 2"
+    ):
+        read_split_dir(folder, ratings)
+
+
+def test_split_file_missing(tmp_path: Path, ratings: Ratings) -> None:
+    folder = write_split(tmp_path / "split")
+    (folder / "val.txt").unlink()
+    with pytest.raises(DataError, match=r"val.txt: cannot be read"):
+        read_split_dir(folder, ratings)
