@@ -22,6 +22,11 @@ class Options:
     norm: bool = False
     dropout: float = 0.0
 
+    @property
+    def reads_edges(self) -> bool:
+        """Whether the edge layers read the previous edge state."""
+        return self.edge_state or self.residual
+
     def mlp(self, widths: Sequence[int], hidden_dim: int, out: int) -> MLP:
         """Return φ with the shared options."""
         return MLP(widths, hidden_dim, out, norm=self.norm, dropout=self.dropout)
@@ -48,8 +53,7 @@ class IntraEdgeLayer(nn.Module):
     def forward(self, edges: Tensor | None, nodes: Tensor, edge_index: Tensor) -> Tensor:
         """Return the new edge states. ``edges`` is None only where neither ``edge_state`` nor ``residual`` reads it."""
         parts: list[Part] = [(nodes, edge_index[0]), (nodes, edge_index[1])]
-        if self.edge_state:
-            assert edges is not None
+        if self.edge_state and edges is not None:
             parts.insert(0, edges)
         new: Tensor = self.update(*parts)
         return edges + new if self.residual and edges is not None else new
@@ -78,17 +82,17 @@ class InterEdgeLayer(nn.Module):
         widths = [hidden_dim, *widths] if options.edge_state else widths
         self.update = options.mlp(widths, hidden_dim, hidden_dim)
 
-    def forward(self, edges: Tensor, source: Tensor, target: Tensor, edge_index: Tensor) -> Tensor:
-        """Return the new edge states."""
+    def forward(self, edges: Tensor | None, source: Tensor, target: Tensor, edge_index: Tensor) -> Tensor:
+        """Return the new edge states. ``edges`` is None only where neither ``edge_state`` nor ``residual`` reads it."""
         ends = (self.source(source), edge_index[0]), (self.target(target), edge_index[1])
-        parts: list[Part] = [edges] if self.edge_state else []
+        parts: list[Part] = [edges] if self.edge_state and edges is not None else []
         if self.kernel == "concat":
             parts += ends
         else:
             product = ends[0][0].index_select(0, ends[0][1]) * ends[1][0].index_select(0, ends[1][1])
             parts.append(product.sum(1, keepdim=True) if self.kernel == "bilinear" else product)
         new: Tensor = self.update(*parts)
-        return edges + new if self.residual else new
+        return edges + new if self.residual and edges is not None else new
 
 
 class NodeLayer(nn.Module):

@@ -26,10 +26,10 @@ class ConcatLinear(nn.Linear):
         super().__init__(sum(widths), out)
         self.widths = list(widths)
 
-    def forward(self, *parts: Part) -> Tensor:  # type: ignore[override]
+    def forward(self, *parts: Part) -> Tensor:
         """Project each part with its columns of the weight and add."""
         total: Tensor | None = None
-        for part, weight in zip(parts, self.weight.split(self.widths, dim=1), strict=True):
+        for part, weight in zip(parts, torch.split(self.weight, self.widths, dim=1), strict=True):
             bias = self.bias if total is None else None
             if isinstance(part, Tensor):
                 term = F.linear(part, weight, bias)
@@ -48,7 +48,9 @@ class MLP(nn.Module):
         returns: [E, out].
     """
 
-    def __init__(self, widths: Sequence[int], hidden: int, out: int, *, norm: bool = False, dropout: float = 0.0) -> None:
+    def __init__(
+        self, widths: Sequence[int], hidden: int, out: int, *, norm: bool = False, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.first = ConcatLinear(widths, hidden)
         self.norm = nn.LayerNorm(hidden) if norm else nn.Identity()

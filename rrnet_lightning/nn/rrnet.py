@@ -1,12 +1,12 @@
 """RR-Net: encoder -> GCN units -> decoder, one score per candidate pair. The file to read first."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA
+from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA, GraphError
 from rrnet_lightning.nn.layers import DEFAULT, InterEdgeLayer, IntraEdgeLayer, Kernel, NodeLayer, Options
 from rrnet_lightning.nn.ops import MLP, Aggregation
 
@@ -26,7 +26,8 @@ class RRNet(nn.Module):
             inter]`` its image and social one. The last must be ``inter``: nothing after it reaches the decoder.
         kernel: k_sr of equation (7), see :class:`InterEdgeLayer`.
         aggregation: mean or sum over the message edges in equation (8).
-        edge_state: whether an edge's previous state enters equations (5) and (6).
+        edge_state: whether an edge's previous state enters equations (5) and (6). ``edge_attr`` reaches the network
+            through that state: with ``edge_dim`` keep ``edge_state`` or ``residual`` on.
         residual: add each state to its update instead of replacing it.
         norm: layer normalisation of every hidden layer.
         dropout: share of hidden activations zeroed in training, in [0, 1).
@@ -37,7 +38,7 @@ class RRNet(nn.Module):
         ValueError: an option outside its values, naming it.
 
     Shapes:
-        data: a graph that :func:`rrnet_lightning.graph.validate` accepts, N_s + N_t nodes, E_i intra- and E inter-edges.
+        data: a graph that :func:`rrnet_lightning.graph.validate` accepts: N_s + N_t nodes, E_i intra-, E inter-edges.
         returns: [E] logits.
 
     Time and memory grow with (E_i + E) · H per unit, plus (N_s · source_dim + N_t · target_dim) · H in the encoder.
@@ -60,18 +61,25 @@ class RRNet(nn.Module):
         prior: bool = False,
     ) -> None:
         super().__init__()
-        _check(units, hidden_dim, dropout)
         options = Options(kernel, aggregation, edge_state, residual, norm, dropout)
+        _check(units, hidden_dim, edge_dim, options)
         self.prior = prior
-        self.encoder = Encoder(source_dim, target_dim, edge_dim, hidden_dim, options)
+        self.encoder = Encoder(source_dim, target_dim, edge_dim, hidden_dim, options, intra="intra" in units)
         self.units = nn.ModuleList(
-            IntraUnit(hidden_dim, options) if unit == "intra" else InterUnit(hidden_dim, options, last=i == len(units) - 1)
+            IntraUnit(hidden_dim, options)
+            if unit == "intra"
+            else InterUnit(hidden_dim, options, last=i == len(units) - 1)
             for i, unit in enumerate(units)
         )
         self.decoder = options.mlp([hidden_dim], hidden_dim, 1)
 
     def forward(self, data: HeteroData) -> Tensor:
         """Score every inter-edge of the graph."""
+        for field, wanted in (("edge_attr", self.encoder.edge_dim > 0), ("prior", self.prior)):
+            if wanted and field not in data[INTER]:
+                raise GraphError.of(
+                    f"inter.{field}", "nothing", "one entry per inter-edge", "the network was told to read it"
+                )
         state = self.encoder(data)
         for unit in self.units:
             state = unit(state)
@@ -80,14 +88,14 @@ class RRNet(nn.Module):
 
 
 class State:
-    """What flows through the units: node states, edge states (``*_intra`` None where unread) and the fixed graph."""
+    """What flows through the units: node states, edge states (None where unread) and the fixed graph."""
 
     def __init__(self, data: HeteroData) -> None:
         self.source: Tensor = data[SOURCE].x
         self.target: Tensor = data[TARGET].x
         self.source_intra: Tensor | None = None
         self.target_intra: Tensor | None = None
-        self.inter: Tensor
+        self.inter: Tensor | None = None
         self.source_index: Tensor = data[SOURCE_INTRA].edge_index
         self.target_index: Tensor = data[TARGET_INTRA].edge_index
         self.inter_index: Tensor = data[INTER].edge_index
@@ -97,23 +105,31 @@ class State:
 class Encoder(nn.Module):
     """Equation (1): v_i = φ_v(x_i), e_sr = φ_e([x_s ‖ x_r (‖ edge_attr)]), one φ per modality and kind of edge.
 
-    Intra-edges are encoded only where a layer reads their state: a parameter without a gradient stops DDP.
+    Edges are encoded only where a layer reads their state: a parameter without a gradient stops DDP. ``intra`` tells
+    whether there is an intra unit.
     """
 
     def __init__(
-        self, source_dim: int, target_dim: int, edge_dim: int, hidden_dim: int, options: Options = Options()
+        self,
+        source_dim: int,
+        target_dim: int,
+        edge_dim: int,
+        hidden_dim: int,
+        options: Options = DEFAULT,
+        *,
+        intra: bool = True,
     ) -> None:
         super().__init__()
 
         def mlp(*widths: int) -> MLP:
             return options.mlp(widths, hidden_dim, hidden_dim)
 
-        intra = options.edge_state or options.residual
+        intra = intra and options.reads_edges
         self.edge_dim = edge_dim
         self.source, self.target = mlp(source_dim), mlp(target_dim)
         self.source_intra = mlp(source_dim, source_dim) if intra else None
         self.target_intra = mlp(target_dim, target_dim) if intra else None
-        self.inter = mlp(source_dim, target_dim, *([edge_dim] if edge_dim else []))
+        self.inter = mlp(source_dim, target_dim, *([edge_dim] if edge_dim else [])) if options.reads_edges else None
 
     def forward(self, data: HeteroData) -> State:
         """Encode nodes and edges."""
@@ -122,8 +138,9 @@ class Encoder(nn.Module):
         if self.source_intra is not None and self.target_intra is not None:
             state.source_intra = self.source_intra((x_s, state.source_index[0]), (x_s, state.source_index[1]))
             state.target_intra = self.target_intra((x_t, state.target_index[0]), (x_t, state.target_index[1]))
-        known = [data[INTER].edge_attr] if self.edge_dim else []
-        state.inter = self.inter((x_s, state.inter_index[0]), (x_t, state.inter_index[1]), *known)
+        if self.inter is not None:
+            known = [data[INTER].edge_attr] if self.edge_dim else []
+            state.inter = self.inter((x_s, state.inter_index[0]), (x_t, state.inter_index[1]), *known)
         state.source, state.target = self.source(x_s), self.target(x_t)
         return state
 
@@ -148,7 +165,7 @@ class IntraUnit(nn.Module):
 class InterUnit(nn.Module):
     """Inter GCN unit: an inter-edge layer, then a node layer at both ends; the ``last`` unit ends with its edges."""
 
-    def __init__(self, hidden_dim: int, options: Options = Options(), *, last: bool = False) -> None:
+    def __init__(self, hidden_dim: int, options: Options = DEFAULT, *, last: bool = False) -> None:
         super().__init__()
         self.edges = InterEdgeLayer(hidden_dim, options)
         self.source_nodes = None if last else NodeLayer(hidden_dim, options)
@@ -164,7 +181,7 @@ class InterUnit(nn.Module):
         return state
 
 
-def _check(units: Sequence[str], hidden_dim: int, dropout: float) -> None:
+def _check(units: Sequence[str], hidden_dim: int, edge_dim: int, options: Options) -> None:
     unknown = sorted(set(units) - {"intra", "inter"})
     if unknown:
         raise ValueError(f"units: found {unknown}, wanted a list of 'intra' and 'inter'")
@@ -175,5 +192,13 @@ def _check(units: Sequence[str], hidden_dim: int, dropout: float) -> None:
         )
     if hidden_dim < 1:
         raise ValueError(f"hidden_dim: found {hidden_dim}, wanted at least 1")
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout: found {dropout}, wanted a share in [0, 1)")
+    if not 0 <= options.dropout < 1:
+        raise ValueError(f"dropout: found {options.dropout}, wanted a share in [0, 1)")
+    for name, kind in (("kernel", Kernel), ("aggregation", Aggregation)):
+        if getattr(options, name) not in get_args(kind):
+            raise ValueError(f"{name}: found {getattr(options, name)!r}, wanted one of {list(get_args(kind))}")
+    if edge_dim and not options.reads_edges:
+        raise ValueError(
+            f"edge_dim: found {edge_dim} with edge_state and residual off, wanted 0: edge_attr reaches the network "
+            "through the edge states alone. Turn one of the two on, or build graphs without edge_attr"
+        )

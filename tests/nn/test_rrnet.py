@@ -1,0 +1,175 @@
+"""What holds for the network whatever its numbers: symmetry, locality, gradients, memory, and clear errors."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch_geometric.data import Batch, HeteroData
+
+from rrnet_lightning.graph import (
+    INTER,
+    SOURCE,
+    SOURCE_INTRA,
+    TARGET,
+    TARGET_INTRA,
+    NeighborSampler,
+    build_graph,
+    given_pairs,
+)
+from rrnet_lightning.nn import RRNet
+from rrnet_lightning.nn.rrnet import PAPER_IMAGE_SOCIAL
+from tests.graphs import EDGE_DIM, random_graph
+from tests.nn.reference import assert_close, network
+
+KERNELS = ["hadamard", "bilinear", "concat"]
+
+
+class Shapes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Records the shape of every tensor an operation returns."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.seen: set[tuple[int, ...]] = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        out = func(*args, **(kwargs or {}))
+        self.seen |= {
+            tuple(t.shape) for t in (out if isinstance(out, tuple | list) else [out]) if isinstance(t, Tensor)
+        }
+        return out
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_an_edge_costs_at_most_hidden_dim_numbers(kernel: str) -> None:
+    hidden, dim = 8, 20
+    data = random_graph(
+        0, 13, 11, pairs=97, source_intra=90, target_intra=70, source_dim=dim, target_dim=dim, dtype=torch.float
+    )
+    net = network(hidden_dim=hidden, source_dim=dim, target_dim=dim, units=PAPER_IMAGE_SOCIAL, kernel=kernel).float()
+    counts = {data[t].num_edges for t in (INTER, SOURCE_INTRA, TARGET_INTRA)}
+    assert not counts & {dim, 2 * dim, 2 * dim + EDGE_DIM, hidden, 2 * hidden, 3 * hidden, 13, 11} and len(counts) == 3
+    with Shapes() as forward:
+        loss = net(data).sum()
+    with Shapes() as backward:
+        loss.backward()
+    for seen in (forward.seen, backward.seen):
+        edge_shapes = {shape for shape in seen if counts & set(shape)}
+        assert {(count, hidden) for count in counts} <= edge_shapes
+        assert [s for s in edge_shapes if torch.Size(s).numel() > max(hidden, EDGE_DIM) * max(counts & set(s))] == []
+
+
+def relabel(data: HeteroData) -> tuple[HeteroData, Tensor]:
+    """The same graph with its nodes and edges in another order, and the old row of each of the new inter edges."""
+    rng = torch.Generator().manual_seed(5)
+    new = {side: torch.randperm(data[side].num_nodes, generator=rng) for side in (SOURCE, TARGET)}  # old row -> new row
+
+    def shuffle(edge_type: tuple[str, str, str]) -> tuple[Tensor, Tensor]:
+        sender, receiver = data[edge_type].edge_index
+        mixed = torch.randperm(len(sender), generator=rng)
+        return torch.stack([new[edge_type[0]][sender], new[edge_type[2]][receiver]])[:, mixed], mixed
+
+    pairs, mixed = shuffle(INTER)
+    inter, order = given_pairs(pairs, data[SOURCE].num_nodes, data[TARGET].num_nodes)
+    row = mixed[order]
+    graph = build_graph(
+        data[SOURCE].x[new[SOURCE].argsort()],
+        data[TARGET].x[new[TARGET].argsort()],
+        inter,
+        source_intra=shuffle(SOURCE_INTRA)[0],
+        target_intra=shuffle(TARGET_INTRA)[0],
+        **{key: data[INTER][key][row] for key in ("edge_attr", "prior", "message")},
+    )
+    return graph, row
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_relabelling_permutes_the_output(kernel: str) -> None:
+    data, net = random_graph(), network(units=PAPER_IMAGE_SOCIAL, kernel=kernel, prior=True)
+    relabelled, row = relabel(data)
+    assert not torch.equal(row, row.sort().values)
+    assert_close(net(relabelled), net(data)[row])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"units": PAPER_IMAGE_SOCIAL, "norm": True},
+        {"units": PAPER_IMAGE_SOCIAL, "edge_state": False, "edge_dim": 0},
+        {"units": PAPER_IMAGE_SOCIAL, "edge_state": False, "residual": True},
+        {"units": ["inter", "inter"]},
+    ],
+    ids=str,
+)
+def test_gradients_reach_every_parameter(options: dict[str, Any]) -> None:
+    net = network(hidden_dim=16, **options)  # wide enough that no hidden layer is dead
+    net(random_graph()).sin().sum().backward()
+    assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_gradients_exist_without_intra_edges() -> None:
+    net = network(units=PAPER_IMAGE_SOCIAL)
+    net(random_graph(source_intra=0, target_intra=0)).sum().backward()
+    assert [name for name, p in net.named_parameters() if p.grad is None] == []
+
+
+def test_an_edge_without_message_speaks_for_itself_alone() -> None:
+    data, net = random_graph(), network(units=PAPER_IMAGE_SOCIAL)
+    before = net(data)
+    for message in (False, True):
+        edge = int((data[INTER].message == message).nonzero()[0])
+        changed = random_graph()
+        changed[INTER].edge_attr[edge] += 1
+        moved = (net(changed) != before).nonzero().squeeze(1).tolist()
+        assert edge in moved and (len(moved) > 1) == message
+
+
+def test_a_batch_equals_its_graphs_run_apart() -> None:
+    graphs, net = [random_graph(0), random_graph(1, 5, 7, pairs=11)], network(units=PAPER_IMAGE_SOCIAL, prior=True)
+    assert_close(net(Batch.from_data_list(graphs)), torch.cat([net(g) for g in graphs]))
+
+
+@pytest.mark.parametrize("units", [["inter"], ["intra", "inter"], ["inter", "intra", "inter"]], ids=str)
+def test_a_subgraph_of_all_neighbours_gives_the_seeds_the_same_logits(units: list[str]) -> None:
+    data, net = random_graph(3, 60, 50, pairs=70, source_intra=40, target_intra=30), network(units=units)
+    seeds = data[INTER].edge_index[0, [0, 33, 69]]
+    sub = NeighborSampler(data, [-1] * len(units), targets_whole=0).sample(data, seeds)
+    assert sub[INTER].num_edges < 70 and not sub[INTER].message.all()
+    of_seeds = torch.isin(sub[SOURCE].n_id[sub[INTER].edge_index[0]], seeds)
+    expected = net(data)[torch.isin(data[INTER].edge_index[0], seeds)]
+    assert_close(net(sub)[of_seeds], expected)
+
+
+def test_network_is_its_encoder_units_and_decoder() -> None:
+    data, net = random_graph(), network(units=PAPER_IMAGE_SOCIAL)
+    state = net.encoder(data)
+    for unit in net.units:
+        state = unit(state)
+    assert torch.equal(net(data), net.decoder(state.inter).squeeze(1))
+
+
+def test_dropout_acts_in_training_only() -> None:
+    data, net, plain = random_graph(), network(dropout=0.5), network()
+    assert not torch.equal(net(data), net(data))
+    assert torch.equal(net.eval()(data), plain(data))
+
+
+ERRORS: list[tuple[dict[str, Any], str]] = [
+    ({"units": ["intra", "iter"]}, r"units: found \['iter'\], wanted a list of 'intra' and 'inter'"),
+    ({"units": ["inter", "intra"]}, r"units: found \['inter', 'intra'\], wanted a list that ends with 'inter'"),
+    ({"units": []}, r"units: found \[\], wanted a list that ends with 'inter'"),
+    ({"hidden_dim": 0}, r"hidden_dim: found 0, wanted at least 1"),
+    ({"dropout": 1.0}, r"dropout: found 1\.0, wanted a share in \[0, 1\)"),
+    ({"dropout": -0.1}, r"dropout: found -0\.1, wanted a share in \[0, 1\)"),
+    ({"kernel": "dot"}, r"kernel: found 'dot', wanted one of \['hadamard', 'bilinear', 'concat'\]"),
+    ({"aggregation": "max"}, r"aggregation: found 'max', wanted one of \['mean', 'sum'\]"),
+    ({"edge_dim": 2, "edge_state": False}, r"edge_dim: found 2 with edge_state and residual off, wanted 0"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), ERRORS)
+def test_error_names_the_option(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        RRNet(4, 3, **options)
