@@ -19,7 +19,7 @@ TIMEOUT = 30.0  # seconds without a byte
 CHUNK = 1 << 20
 
 
-def download(url: str, path: str | Path, sha256: str, *, resume: bool = True) -> Path:
+def download(url: str, path: str | Path, sha256: str | None, *, resume: bool = True) -> Path:
     """Fetch `url` to `path`, unless a file with this digest is already there.
 
     Bytes go to `<path>.part`, which takes the final name only when the digest is right.
@@ -27,25 +27,26 @@ def download(url: str, path: str | Path, sha256: str, *, resume: bool = True) ->
     Args:
         url: http or https address.
         path: the file to make; its folder is made too.
-        sha256: wanted digest in hexadecimal.
+        sha256: wanted digest in hexadecimal; None if it is not known, and the caller checks what is inside: then any
+            file at `path` will do.
         resume: go on from what an earlier, broken attempt left in `<path>.part`.
 
     Raises:
         DataError: the connection failed (the part is kept, so that the same call resumes), or the digest is wrong (the
             part is removed).
     """
-    path, sha256 = Path(path), sha256.lower()
-    if path.is_file() and _digest(path) == sha256:
+    path, sha256 = Path(path), sha256.lower() if sha256 is not None else None
+    if path.is_file() and sha256 in (None, file_sha256(path)):
         return path
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not resume:
             part.unlink(missing_ok=True)
-        if not (part.is_file() and _digest(part) == sha256):
+        if not (part.is_file() and file_sha256(part) == sha256):
             _fetch(url, part)
-        found = _digest(part)
-        if found == sha256:
+        found = file_sha256(part)
+        if sha256 in (None, found):
             os.replace(part, path)
             return path
         part.unlink()
@@ -96,6 +97,12 @@ def unzip(path: str | Path, folder: str | Path) -> Path:
     return folder
 
 
+def file_sha256(path: Path) -> str:
+    """Digest of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _fetch(url: str, part: Path) -> None:
     """Append to `part` what it lacks; start over when the server sends the whole file or refuses to continue it."""
     if not re.match(r"https?://", url):
@@ -137,8 +144,3 @@ def _refuse_outside(path: Path, name: str) -> None:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -53,10 +53,22 @@ class Ratings:
 
 
 class RatingSet(NamedTuple):
-    """A known data set: the files its folder holds, and the function that reads the folder."""
+    """A known data set.
 
-    files: tuple[str, ...]
+    Attributes:
+        read: reads the folder that holds its files.
+        sha256: digest of every file needed, in hexadecimal, by name.
+        url: zip archive of the originals; None if none is known to last.
+    """
+
     read: Callable[[Path], Ratings]
+    sha256: dict[str, str]
+    url: str | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of the files needed."""
+        return tuple(self.sha256)
 
 
 def read_ratings(
@@ -100,8 +112,21 @@ def read_ciao(folder: str | Path, scale: Scale = (1.0, 5.0), outside: Outside = 
 
 
 RATING_SETS: dict[str, RatingSet] = {
-    "filmtrust": RatingSet(("ratings.txt", "trust.txt"), read_filmtrust),
-    "ciao": RatingSet(("rating_with_timestamp.mat", "trustnetwork.mat"), read_ciao),
+    "filmtrust": RatingSet(
+        read_filmtrust,
+        {
+            "ratings.txt": "241167424e24d588e8871d68641e94ead98d5b3a4f0db01ef3181a74ad35e7a1",
+            "trust.txt": "64573a033add72b988a0fb140fdbc0ad3464cb9821f940007aff6fda44b09603",
+        },
+        url="https://www.librec.net/datasets/filmtrust.zip",
+    ),
+    "ciao": RatingSet(
+        read_ciao,
+        {
+            "rating_with_timestamp.mat": "488e9aa5f60e6a52a972795b6402f922fc0d9d273152f4d124a5c5bdefb86a71",
+            "trustnetwork.mat": "0a8963ed22e6b534ce8d14e478f54ce0af6f5a3440a67ed5a35e62486580ce3a",
+        },
+    ),
 }
 
 

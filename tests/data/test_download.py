@@ -1,64 +1,13 @@
 import hashlib
-import threading
 import zipfile
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from rrnet_lightning.data import DataError, download, unzip
+from tests.data.conftest import CONTENT, Server
 
-CONTENT = bytes(range(256)) * 4000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-
-
-class Server(ThreadingHTTPServer):
-    """Serves CONTENT; may know nothing of ranges, and may hang up after some bytes of the next answer."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.ranges = True
-        self.hang_up_after: int | None = None
-        self.asked: list[str | None] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/file.bin"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        asked = self.headers.get("Range")
-        self.server.asked.append(asked)
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and self.server.ranges else 0
-        if self.path != "/file.bin" or start >= len(CONTENT):
-            self.send_error(416 if start else 404)
-            return
-        self.send_response(206 if start else 200)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
-        self.send_header("Content-Length", str(len(CONTENT) - start))
-        self.end_headers()
-        self.wfile.write(CONTENT[start:][: self.server.hang_up_after])
-        self.server.hang_up_after = None
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
 
 
 def test_download_once(tmp_path: Path, server: Server) -> None:
@@ -67,6 +16,14 @@ def test_download_once(tmp_path: Path, server: Server) -> None:
     download(server.url, path, SHA256)
     assert server.asked == [None]
     assert [file.name for file in path.parent.iterdir()] == ["file.bin"]
+
+
+def test_download_without_digest_takes_what_there_is(tmp_path: Path, server: Server) -> None:
+    path = tmp_path / "file.bin"
+    assert download(server.url, path, None).read_bytes() == CONTENT
+    path.write_bytes(b"put there by hand")
+    download(server.url, path, None)
+    assert path.read_bytes() == b"put there by hand" and server.asked == [None]
 
 
 @pytest.mark.parametrize("ranges", [True, False])

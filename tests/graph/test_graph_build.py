@@ -84,7 +84,7 @@ ERRORS: list[tuple[Callable[[], object], str]] = [
     (lambda: given_edges(torch.tensor([[0], [3]]), 3), r"pairs: found 3 at \[1, 0\], wanted 0 <= entry < 3"),
     (lambda: given_edges(torch.zeros(3, 1).long(), 3), r"pairs: found int64 \[3, 1\], wanted long \[2, \*\]"),
     (lambda: top_k_pairs(SCORES, 5), r"k: found 5, wanted 1 <= k <= 4"),
-    (lambda: top_k_pairs(SCORES.log() * 0 - torch.inf * 0, 1), r"scores: found NaN, first in row 0"),
+    (lambda: top_k_pairs(SCORES * torch.nan, 1), r"scores: found NaN, first in row 0"),
     (lambda: top_k_pairs(SCORES, 1, truth=torch.tensor([0, 4, 0])), r"truth: found 4 at \[1\], wanted -1 <= entry < 4"),
     (lambda: top_k_pairs(SCORES, 1, add_truth=torch.ones(3).bool()), r"truth: found nothing"),
     (lambda: listed_pairs(torch.tensor([[0, -2]])), r"targets: found -2, wanted target rows, or -1"),

@@ -148,6 +148,15 @@ def test_few_targets_are_taken_whole() -> None:
     assert len(subgraph(data, torch.tensor([0]), [1], targets_whole=39)[TARGET].x) < 40
 
 
+def test_whole_targets_are_all_reached_through_intra_edges() -> None:
+    rows = torch.arange(6)
+    hub = torch.stack([rows[1:], torch.zeros_like(rows[1:])])
+    data = build_graph(torch.ones(6, 1), torch.ones(6, 1), torch.stack([rows, rows]), target_intra=hub)
+    sub = subgraph(data, torch.tensor([0]), [1, 1])
+    assert sub[SOURCE].n_id.tolist() == [0, 1, 2, 3, 4, 5]  # each neighbour of target 0 drew its own source
+    assert len(subgraph(data, torch.tensor([0]), [1, 1], targets_whole=0)[SOURCE].x) == 2
+
+
 def star(leaves: int) -> HeteroData:
     """Every source is linked to target 0, and is a neighbour of source 0."""
     others = torch.arange(1, leaves)
