@@ -1,5 +1,6 @@
 """What is kept of predictions: a Parquet file at ``predict``, a table in the logger at ``test``."""
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any, Literal
@@ -23,8 +24,8 @@ class OutputError(OSError):
 class PredictionWriter(Callback):
     """Stream the output of ``predict`` into a Parquet file, batch by batch, atomically.
 
-    Columns: ``source`` and ``target`` (ids as the data names them), ``score`` (probability or rating), ``truth`` (1 or 0,
-    or a rating; null where it is not known). The file appears under its name only when it is complete.
+    Columns: ``source`` and ``target`` (ids as the data names them), ``score`` (probability or rating), ``truth`` (1 or
+    0, or a rating; null where it is not known). The file appears under its name only when it is complete.
 
     Args:
         path: where to write; in a run of several processes each writes ``<stem>-<rank><suffix>``.
@@ -42,7 +43,9 @@ class PredictionWriter(Callback):
         """Open the unfinished file."""
         if trainer.world_size > 1:
             self.path = self.path.with_stem(f"{self.path.stem}-{trainer.global_rank}")
-        schema = pa.schema([("source", pa.string()), ("target", pa.string()), ("score", pa.float32()), ("truth", pa.float32())])
+        schema = pa.schema(
+            [("source", pa.string()), ("target", pa.string()), ("score", pa.float32()), ("truth", pa.float32())]
+        )
         with _Guard(self):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = pq.ParquetWriter(self._part, schema)
@@ -73,10 +76,8 @@ class PredictionWriter(Callback):
         """Remove the unfinished file, if there is one."""
         if self._writer is not None:
             writer, self._writer = self._writer, None
-            try:
+            with contextlib.suppress(OSError):  # a full disk refuses the footer too; the file goes anyway
                 writer.close()
-            except OSError:
-                pass  # a full disk refuses the footer too; the file goes anyway
         self._part.unlink(missing_ok=True)
 
     @property
@@ -97,8 +98,8 @@ class _Guard:
         if isinstance(error, OSError):
             self.writer.discard()
             raise OutputError(
-                f"predictions: could not write {self.writer.path}: {error}. Nothing was left behind; free some space or "
-                "choose another place with --predictions.path"
+                f"predictions: could not write {self.writer.path}: {error}. Nothing was left behind; free some space "
+                "or choose another place with --predictions.path"
             ) from error
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import lightning as L
 import yaml
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger, WandbLogger
@@ -16,7 +17,8 @@ from rrnet_lightning.callbacks import OutputError, PredictionTable, PredictionWr
 from rrnet_lightning.data import DataError
 from rrnet_lightning.graph import GraphError
 from rrnet_lightning.module import CheckpointError
-from rrnet_lightning.runs import RunError, find_checkpoint, git_commit, nearest, run_folder
+from rrnet_lightning.parser import Parser
+from rrnet_lightning.runs import RunError, find_checkpoint, git_commit, run_folder
 
 
 @dataclass
@@ -35,12 +37,8 @@ class Wandb:
     entity: str | None = None
 
 
-class Parser(LightningArgumentParser):
-    """Adds the nearest valid name to the error about an unknown option or key."""
-
-    def error(self, message: str, ex: Exception | None = None) -> Any:  # type: ignore[override]
-        """Print the message and leave with status 2."""
-        super().error(nearest(message, self), ex)
+class OptionError(ValueError):
+    """The data, the model or the trainer refuses one of its options."""
 
 
 class SaveConfig(SaveConfigCallback):
@@ -65,7 +63,7 @@ class RRNetCLI(LightningCLI):
         for width in ("source_dim", "target_dim", "edge_dim"):
             parser.link_arguments(f"data.{width}", f"model.init_args.{width}", apply_on="instantiate")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
-        parser.set_defaults({"checkpoint.filename": "best", "checkpoint.save_last": True, "checkpoint.enable_version_counter": False})
+        parser.set_defaults({"checkpoint.filename": "best", "checkpoint.enable_version_counter": False})
         parser.add_lightning_class_args(PredictionWriter, "predictions")
         parser.add_class_arguments(Wandb, "wandb")
 
@@ -82,17 +80,46 @@ class RRNetCLI(LightningCLI):
         if self.config.subcommand == "predict":
             config.return_predictions = False  # they are streamed to a file instead
 
+    def instantiate_classes(self) -> None:
+        """Build data, model and trainer; what one of them refuses is said in its own words, not in the parser's."""
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            cause: BaseException = error
+            while cause.__cause__ is not None:
+                cause = cause.__cause__
+            raise OptionError(str(cause)) from error
+
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         """Add the callbacks of every run, and the loggers unless the user chose others."""
         trainer = self._get(self.config_init, "trainer")
+        chosen = trainer.callbacks or []
+        trainer.callbacks = list(chosen) if isinstance(chosen, list) else [chosen]
         if trainer.logger is None or trainer.logger is True:
-            options = {name: value for name, value in asdict(self._get(self.config_init, "wandb")).items() if value is not None}
+            options = {
+                name: value for name, value in asdict(self._get(self.config_init, "wandb")).items() if value is not None
+            }
             wandb = WandbLogger(save_dir=self.folder, id=self.folder.name, **options)
             kwargs["logger"] = [wandb, CSVLogger(self.folder, name="metrics")]
-            trainer.callbacks = [*(trainer.callbacks or []), LearningRateMonitor(), PredictionTable()]
+            trainer.callbacks += [LearningRateMonitor(), PredictionTable()]
         if trainer.enable_progress_bar is not False:
-            trainer.callbacks = [*(trainer.callbacks or []), RichProgressBar()]
-        return super().instantiate_trainer(**kwargs)
+            trainer.callbacks += [RichProgressBar()]
+        built = super().instantiate_trainer(**kwargs)
+        # `save_last` saves only where the best was beaten; put after "best", so that it holds that one's state too
+        last = ModelCheckpoint(self.folder / "checkpoints", filename="last", enable_version_counter=False)
+        built.callbacks.append(last)  # type: ignore[attr-defined]
+        return built
+
+
+USER_ERRORS = (
+    DataError,
+    GraphError,
+    RunError,
+    CheckpointError,
+    OutputError,
+    OptionError,
+    MisconfigurationException,
+)
 
 
 def main(args: ArgsType = None) -> None:
@@ -103,9 +130,9 @@ def main(args: ArgsType = None) -> None:
             save_config_kwargs={"save_to_log_dir": False},
             seed_everything_default=0,
             auto_configure_optimizers=False,
-            parser_kwargs={"parser_class": Parser} if False else {},
+            parser_class=Parser,
             args=args,
         )
-    except (DataError, GraphError, RunError, CheckpointError, OutputError) as error:
+    except USER_ERRORS as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

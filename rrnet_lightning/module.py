@@ -8,14 +8,13 @@ import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
-from torchmetrics import MetricCollection
+from torchmetrics import MeanMetric, Metric, MetricCollection
 
 from rrnet_lightning.graph.schema import INTER, SOURCE, TARGET
 from rrnet_lightning.nn.layers import Kernel
 from rrnet_lightning.nn.ops import Aggregation
 from rrnet_lightning.nn.rrnet import PAPER_SOUND, RRNet, Unit
 from rrnet_lightning.objectives import MappingObjective, Objective
-
 
 Predictions = dict[str, Tensor]
 
@@ -38,7 +37,7 @@ class RRNetModule(L.LightningModule):
         objective: what a score means; the default is a mapping by softmax over each source's candidates.
         optimizer: parameters -> optimiser. Default: the paper's SGD.
         scheduler: optimiser -> learning-rate scheduler, stepped every epoch; None keeps the rate.
-        compile: run the network through ``torch.compile`` (shapes change between sampled batches: meant for full graphs).
+        compile: run the network through ``torch.compile`` (for full graphs: shapes of sampled batches change).
 
     Logs ``<stage>/loss`` and the objective's metrics, weighted by supervised edges. Metrics of several processes are
     joined before they are read. A resumed run continues the random stream (dropout) of the one that was stopped.
@@ -83,6 +82,8 @@ class RRNetModule(L.LightningModule):
         self.objective = objective or MappingObjective()
         self.optimizer, self.scheduler = optimizer, scheduler
         self.metrics = nn.ModuleDict({stage: self.objective.metrics(f"{stage}/") for stage in ("val", "test")})
+        # a metric, as Lightning's sync_dist rounds half the number of edges of two processes down to a whole one
+        self.losses = nn.ModuleDict({stage: MeanMetric() for stage in ("val", "test")})
         if compile:
             self.network.compile(fullgraph=True)
 
@@ -99,6 +100,12 @@ class RRNetModule(L.LightningModule):
         """Log loss and metrics."""
         self._step(batch, "val")
 
+    def on_validation_epoch_start(self) -> None:
+        """Start the metrics anew: ``validate`` leaves them in inference tensors, which ``fit`` may not write to."""
+        for metric in (*self.metrics["val"].children(), self.losses["val"]):
+            assert isinstance(metric, Metric)
+            metric.reset()
+
     def test_step(self, batch: HeteroData, batch_idx: int) -> Predictions:
         """Log loss and metrics; return the predictions as :meth:`predict_step` does."""
         self._step(batch, "test")
@@ -108,10 +115,13 @@ class RRNetModule(L.LightningModule):
         logits, y, source = self._supervised(batch)
         loss = self.objective.loss(logits, y, source)
         size = len(y)
-        self.log(f"{stage}/loss", loss, batch_size=max(size, 1), on_step=False, on_epoch=True, sync_dist=stage != "train")
-        if stage in self.metrics and size:
-            metrics = self.metrics[stage]
-            assert isinstance(metrics, MetricCollection)
+        if stage == "train":
+            self.log("train/loss", loss, batch_size=max(size, 1), on_step=False, on_epoch=True)
+        elif size:
+            metrics, mean = self.metrics[stage], self.losses[stage]
+            assert isinstance(metrics, MetricCollection) and isinstance(mean, MeanMetric)
+            mean.update(loss.detach(), size)
+            self.log(f"{stage}/loss", mean, batch_size=size, on_step=False, on_epoch=True)
             metrics.update(preds=self.objective.predict(logits.detach(), source), target=y, source=source)
             self.log_dict(metrics, batch_size=size, on_step=False, on_epoch=True, prog_bar=True)
         return loss
@@ -154,8 +164,8 @@ class RRNetModule(L.LightningModule):
             found, ours = (tuple(state[name].shape) if name in state else None for state in (saved, wanted))
             if found != ours:
                 raise CheckpointError(
-                    f"checkpoint: found {name} {found or 'missing'}, wanted {ours or 'none'}. The checkpoint belongs to "
-                    "other data widths or other options: use the config.yaml beside it, on the data it was trained on"
+                    f"checkpoint: found {name} {found or 'missing'}, wanted {ours or 'none'}. The checkpoint belongs "
+                    "to other data widths or other options: use the config.yaml beside it, on its own data"
                 )
         if self._trainer is not None and self._trainer.training and "rng_state" in checkpoint:
             torch.set_rng_state(checkpoint["rng_state"].cpu())

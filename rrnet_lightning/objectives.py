@@ -63,7 +63,11 @@ class MappingObjective(Objective):
 
     def metrics(self, prefix: str) -> MetricCollection:
         """Accuracy, recall@k and ``candidate_recall``, the ceiling that the choice of candidates sets."""
-        ks: dict[str, float] = {"accuracy": 1, **{f"recall@{k}": k for k in self.recall_at}, "candidate_recall": torch.inf}
+        ks: dict[str, float] = {
+            "accuracy": 1,
+            **{f"recall@{k}": k for k in self.recall_at},
+            "candidate_recall": torch.inf,
+        }
         return MetricCollection({name: HitRate(k) for name, k in ks.items()}, prefix=prefix, compute_groups=False)
 
 
@@ -123,7 +127,7 @@ class HitRate(MeanMetric):
         best = _per_source(torch.where(true, preds, -torch.inf), source, "amax")
         rivals = ~true & ~(preds < best.index_select(0, source))
         hit = (_per_source(target, source) > 0) & (_per_source(rivals.float(), source) < self.k)
-        super().update(hit[source.unique()].float())
+        super().update(hit[torch.unique(source)].float())
 
 
 def log_softmax(logits: Tensor, source: Tensor) -> Tensor:

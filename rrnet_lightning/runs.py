@@ -1,8 +1,6 @@
 """Where a run lives: ``<default_root_dir>/<run id>/`` holds config.yaml, checkpoints/, metrics/ and wandb/."""
 
-import difflib
 import pickle
-import re
 import secrets
 import subprocess
 from datetime import datetime
@@ -33,13 +31,19 @@ def find_checkpoint(path: str, root: Path) -> Path:
             raise RunError(f"--ckpt_path {path}: no run under {root} has a checkpoints/{path}.ckpt. Run `fit` first")
         file = found[-1]
     if not file.is_file():
-        raise RunError(f"--ckpt_path: no file {file}. Give a .ckpt file, or `last` or `best` of the newest run in {root}")
+        raise RunError(
+            f"--ckpt_path: no file {file}. Give a .ckpt file, or `last` or `best` of the newest run in {root}"
+        )
     try:
-        torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+        content = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError as error:
-        raise RunError(f"--ckpt_path: {file} holds more than tensors and plain values and was refused: {error}") from error
+        raise RunError(
+            f"--ckpt_path: {file} holds more than tensors and plain values and was refused: {error}"
+        ) from error
     except (RuntimeError, EOFError, OSError) as error:
         raise RunError(f"--ckpt_path: {file} is cut short or damaged ({error}). Use another checkpoint") from error
+    if not isinstance(content, dict) or not {"state_dict", "pytorch-lightning_version"} <= content.keys():
+        raise RunError(f"--ckpt_path: {file} is no checkpoint of a run; give one that `fit` wrote")
     return file
 
 
@@ -57,16 +61,3 @@ def git_commit() -> str | None:
     except OSError:
         return None
     return done.stdout.strip() or None
-
-
-def nearest(message: str, known: list[str]) -> str:
-    """Return ``message`` with the nearest valid name for the first unknown option or key that it mentions."""
-    found = re.search(r"Unrecognized arguments: (\S+)|[Kk]ey '?\"?([\w.]+)'?\"? is not expected|does not accept.*'([\w.]+)'", message)
-    if not found:
-        return message
-    unknown = next(name for name in found.groups() if name).lstrip("-").split("=")[0]
-    tail = unknown.rsplit(".", 1)[-1]
-    names = difflib.get_close_matches(unknown, known, 1, 0.5) or [
-        name for name in known if name.rsplit(".", 1)[-1] in difflib.get_close_matches(tail, [k.rsplit(".", 1)[-1] for k in known], 1)
-    ]
-    return f"{message}\nDid you mean {names[0]!r}?" if names else message

@@ -1,28 +1,47 @@
 """Files to tensors: readers, splits, downloads and word vectors. Imports nothing else of this project."""
 
+from .candidates import TEST, TRAIN, VAL, Candidates, cross_fit
 from .checks import check_finite
+from .digits import DIGIT_FEATURES, DIGIT_NAMES, digit_candidates
 from .download import download, unzip
 from .errors import DataError
 from .ratings import RATING_SETS, Ratings, RatingSet, read_ciao, read_filmtrust, read_ratings
 from .root import cache_root, data_root, dataset_folder
-from .splits import Split, fold_split, read_split_dir
-from .word_vectors import class_vectors, spelling_vectors
+from .similarity import co_rating_neighbors
+from .sources import fetch_rating_set
+from .splits import Split, fold_split, read_pairs, read_split_dir
+from .statistics import RatingStatistics, rating_statistics
+from .word_vectors import SPELLING_DIM, class_vectors, spelling_vectors
 
 __all__ = [
+    "DIGIT_FEATURES",
+    "DIGIT_NAMES",
     "RATING_SETS",
+    "SPELLING_DIM",
+    "TEST",
+    "TRAIN",
+    "VAL",
+    "Candidates",
     "DataError",
     "RatingSet",
+    "RatingStatistics",
     "Ratings",
     "Split",
     "cache_root",
     "check_finite",
     "class_vectors",
+    "co_rating_neighbors",
+    "cross_fit",
     "data_root",
     "dataset_folder",
+    "digit_candidates",
     "download",
+    "fetch_rating_set",
     "fold_split",
+    "rating_statistics",
     "read_ciao",
     "read_filmtrust",
+    "read_pairs",
     "read_ratings",
     "read_split_dir",
     "spelling_vectors",

@@ -100,6 +100,21 @@ def read_split_dir(split_dir: str | Path, ratings: Ratings) -> tuple[Ratings, Sp
     return rows, Split(train, val, test)
 
 
+def read_pairs(path: str | Path, ratings: Ratings) -> Tensor:
+    """Read `user item` pairs to predict, in the ids of the data set: [2, P] long, each distinct pair once, in order.
+
+    Raises:
+        DataError: names file and line of a user or item outside the data.
+    """
+    tables = [read_table(path, "user item", (2,))]
+    users, items = (
+        _number_column(tables, 0, ratings.user_ids, "user"),
+        _number_column(tables, 1, ratings.item_ids, "item"),
+    )
+    first = first_rows(users * ratings.num_items + items)
+    return torch.from_numpy(np.stack([users[first], items[first]]))
+
+
 def _number_column(tables: list[Table], column: int, ids: list[str], what: str) -> Ints:
     """Numbers of the users or items of all tables, one after the other."""
     number = {text: row for row, text in enumerate(ids)}

@@ -66,6 +66,11 @@ class GraphDataModule(L.LightningDataModule, ABC):
             raise DataError(f"mask_ratio: found {mask_ratio}, wanted a share in (0, 1]")
         if batch_size is not None and batch_size < 1:
             raise DataError(f"batch_size: found {batch_size}, wanted at least 1, or null for the full graph")
+        for size in (*fan_out, *(eval_fan_out or ())):
+            if size < -1:
+                raise DataError(f"fan_out: found {size}, wanted numbers of neighbours, or -1 for all")
+        if steps_per_epoch < 1:
+            raise DataError(f"steps_per_epoch: found {steps_per_epoch}, wanted at least 1")
         self.evidence, self.mask_ratio, self.batch_size = evidence, mask_ratio, batch_size
         self.fan_out = list(fan_out)
         self.eval_fan_out = [-1] * len(self.fan_out) if eval_fan_out is None else list(eval_fan_out)
@@ -172,7 +177,9 @@ class SeedBatches(DistributedSampler[Draw]):
     is taken exactly once over all processes. On full graphs every process takes all sources, with masks of its own.
     """
 
-    def __init__(self, seeds: Tensor, batch_size: int | None, *, shuffle: bool, repeats: int = 1, seed: int = 0) -> None:
+    def __init__(
+        self, seeds: Tensor, batch_size: int | None, *, shuffle: bool, repeats: int = 1, seed: int = 0
+    ) -> None:
         parallel = dist.is_available() and dist.is_initialized()
         world, rank = (dist.get_world_size(), dist.get_rank()) if parallel else (1, 0)
         super().__init__(seeds, num_replicas=world, rank=rank, shuffle=shuffle, seed=seed)  # type: ignore[arg-type]
@@ -180,10 +187,14 @@ class SeedBatches(DistributedSampler[Draw]):
         if batch_size is not None and len(seeds) < world:
             raise DataError(f"devices: found {world} processes for {len(seeds)} sources, wanted at most one for each")
 
-    def __iter__(self) -> Iterator[Draw]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Draw]:
         """Yield (step seed, source rows)."""
         generator = torch.Generator().manual_seed(self.seed + (self.epoch << 20 if self.shuffle else 0))
-        chunks = [self.seeds] * self.repeats if self.batch_size is None else self._share(generator).split(self.batch_size)
+        chunks = (
+            [self.seeds] * self.repeats
+            if self.batch_size is None
+            else torch.split(self._share(generator), self.batch_size)
+        )
         for step, chunk in enumerate(chunks):
             yield hash((self.seed, self.epoch if self.shuffle else 0, self.rank, step)) & (2**63 - 1), chunk
 
@@ -198,5 +209,11 @@ class SeedBatches(DistributedSampler[Draw]):
         """Return the number of batches of this process."""
         if self.batch_size is None:
             return self.repeats
-        share = len(range(self.rank, len(self.seeds) + (-len(self.seeds) % self.num_replicas if self.shuffle else 0), self.num_replicas))
+        share = len(
+            range(
+                self.rank,
+                len(self.seeds) + (-len(self.seeds) % self.num_replicas if self.shuffle else 0),
+                self.num_replicas,
+            )
+        )
         return -(-share // self.batch_size)

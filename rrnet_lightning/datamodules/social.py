@@ -5,29 +5,92 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.data import RATING_SETS, DataError, Ratings, Split, data_root, dataset_folder, fold_split, read_ratings, read_split_dir
-from rrnet_lightning.data.statistics import rating_statistics
+from rrnet_lightning.data import (
+    RATING_SETS,
+    DataError,
+    Ratings,
+    co_rating_neighbors,
+    data_root,
+    dataset_folder,
+    fetch_rating_set,
+    fold_split,
+    read_pairs,
+    read_ratings,
+    read_split_dir,
+)
 from rrnet_lightning.datamodules.base import GraphDataModule, Stage
-from rrnet_lightning.graph import INTER, SOURCE, TARGET, build_graph, given_edges, given_pairs
+from rrnet_lightning.datamodules.rating_evidence import write_evidence
+from rrnet_lightning.graph import (
+    INTER,
+    SOURCE_INTRA,
+    Paths,
+    all_pairs,
+    build_graph,
+    evidence_paths,
+    given_edges,
+    given_pairs,
+    no_edges,
+)
+
+Trust = Literal["both", "truster", "none"]
 
 
 class SocialDataModule(GraphDataModule):
-    """FilmTrust, Ciao, or ratings and trust links of your own."""
+    """Users (source), items (target), ratings on the inter-edges and trust links between users.
+
+    Ratings of the training part are evidence: shown on their edges except for the share that a step hides. A rating of
+    the validation part is never shown before testing, one of the test part never at all. At test, validation ratings
+    are evidence too.
+
+    Args:
+        dataset: ``filmtrust`` or ``ciao``, a folder of that name under ``root``; unused with ``ratings_path``.
+        root: folder of the data sets; default: ``RRNET_DATA``, ``../shared/data`` if it exists, ``~/.cache/rrnet``.
+        ratings_path, trust_path: your own files, ``user item rating`` and ``truster trustee [weight]`` a line.
+        scale: lowest and highest rating of your own files; null takes those found.
+        download: fetch the originals where the files are missing; ``url`` names another place of the archive.
+        folds, fold, seed: shuffled folds over distinct pairs; test is fold ``fold``.
+        val_share: share of the other folds that validates.
+        split_dir: your own split instead: ``train.txt``, ``val.txt``, ``test.txt`` in the ratings format.
+        candidates: inter-edges are the ``rated`` pairs, or ``all`` pairs of users and items (the paper on FilmTrust).
+        attributes: node attributes: ``statistics`` of the visible ratings (bias in standard deviations, log count,
+            spread of the residuals, 1 / (1 + count)), or the paper's fixed ``random`` ones, uniform in [0, 1).
+        random_dim: width of ``random`` attributes, 128 in the paper.
+        neighbors: co-rating neighbours of each user and item whose ratings speak for a pair; 0 leaves paths out.
+        trust: neighbours by trust in ``both`` directions, from trusted user to ``truster`` only, or ``none``.
+        predict_path: file of ``user item`` pairs for ``predict`` to rate; null rates the test pairs.
+        evidence, mask_ratio, batch_size, fan_out, eval_fan_out, steps_per_epoch, num_workers: see
+            :class:`GraphDataModule`. Without evidence, no rating is shown and every candidate edge sends messages.
+
+    What the visible ratings say is written by :func:`write_evidence`, anew at each step.
+
+    Raises:
+        DataError: bad files or arguments; the message names file and line, or the argument.
+    """
 
     def __init__(
         self,
         dataset: str = "filmtrust",
         root: str | None = None,
-        *,
-        fold: int = 0,
+        ratings_path: str | None = None,
+        trust_path: str | None = None,
+        scale: tuple[float, float] | None = None,
+        download: bool = False,
+        url: str | None = None,
         folds: int = 5,
+        fold: int = 0,
+        seed: int = 0,
         val_share: float = 0.1,
+        split_dir: str | None = None,
         candidates: Literal["rated", "all"] = "rated",
         attributes: Literal["statistics", "random"] = "statistics",
         random_dim: int = 128,
+        neighbors: int = 20,
+        trust: Trust = "both",
+        predict_path: str | None = None,
         evidence: bool = True,
         mask_ratio: float = 0.2,
         batch_size: int | None = None,
@@ -35,57 +98,159 @@ class SocialDataModule(GraphDataModule):
         eval_fan_out: Sequence[int] | None = None,
         steps_per_epoch: int = 20,
         num_workers: int = 0,
-        seed: int = 0,
     ) -> None:
         super().__init__(
-            evidence=evidence, mask_ratio=mask_ratio, batch_size=batch_size, fan_out=fan_out, eval_fan_out=eval_fan_out,
-            steps_per_epoch=steps_per_epoch, num_workers=num_workers, seed=seed,
+            evidence=evidence,
+            mask_ratio=mask_ratio,
+            batch_size=batch_size,
+            fan_out=fan_out,
+            eval_fan_out=eval_fan_out,
+            steps_per_epoch=steps_per_epoch,
+            num_workers=num_workers,
         )
-        self.dataset, self.root, self.fold, self.folds, self.val_share = dataset, root, fold, folds, val_share
+        if attributes == "statistics" and not evidence:
+            raise DataError("attributes: found 'statistics' without evidence, wanted 'random': no rating may be shown")
+        if ratings_path is None and dataset not in RATING_SETS:
+            raise DataError(f"dataset: found {dataset!r}, wanted one of {sorted(RATING_SETS)}, or set ratings_path")
+        self.dataset, self.root, self.ratings_path, self.trust_path = dataset, root, ratings_path, trust_path
+        self.scale, self.download, self.url = scale, download, url
+        self.folds, self.fold, self.seed, self.val_share, self.split_dir = folds, fold, seed, val_share, split_dir
         self.candidates, self.attributes, self.random_dim = candidates, attributes, random_dim
+        self.neighbors, self.trust, self.predict_path = neighbors, trust, predict_path
+        self._ratings: Ratings | None = None
 
     @property
     def source_dim(self) -> int:
+        """4 statistics, or ``random_dim``."""
         return 4 if self.attributes == "statistics" else self.random_dim
 
     @property
     def target_dim(self) -> int:
+        """As ``source_dim``."""
         return self.source_dim
 
     @property
     def edge_dim(self) -> int:
-        return 3 if self.evidence else 0
+        """3 with evidence, 4 more with ``neighbors`` and 2 with ``trust``; 0 without evidence."""
+        return 3 + 4 * (self.neighbors > 0) + 2 * (self.trust != "none") if self.evidence else 0
 
-    def setup(self, stage: str = "") -> None:
+    @property
+    def ratings(self) -> Ratings:
+        """The ratings; there after ``setup``."""
+        assert self._ratings is not None, "call setup() first"
+        return self._ratings
+
+    def prepare_data(self) -> None:
+        """Fetch the data set if asked to."""
+        if self.download and self.ratings_path is None:
+            fetch_rating_set(self.dataset, self.root, self.url)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read and split, once."""
+        if self._ratings is not None:
+            return
+        ratings = self._read()
+        if self.split_dir is not None:
+            ratings, self.split = read_split_dir(self.split_dir, ratings)
+        else:
+            self.split = fold_split(len(ratings.rating), self.folds, self.fold, self.seed, self.val_share)
+        self._ratings = ratings
+        self.source_ids, self.target_ids = ratings.user_ids, ratings.item_ids
+        dropped = ", ".join(f"{count} {what}" for what, count in ratings.dropped.items() if count) or "nothing"
+        rank_zero_info(
+            f"{len(ratings.rating)} ratings of {ratings.num_users} users and {ratings.num_items} items, "
+            f"{ratings.trust.shape[1]} trust links; dropped: {dropped}; train {len(self.split.train)}, "
+            f"val {len(self.split.val)}, test {len(self.split.test)}"
+        )
+
+    def _read(self) -> Ratings:
+        if self.ratings_path is not None:
+            return read_ratings(Path(self.ratings_path), self.trust_path and Path(self.trust_path), self.scale)
         known = RATING_SETS[self.dataset]
-        self.ratings = known.read(dataset_folder(self.dataset, known.files, self.root))
-        self.split = fold_split(len(self.ratings.rating), self.folds, self.fold, self.seed, self.val_share)
+        hint = "--data.download true fetches it." if known.url else "Fetch it, or --data.download true --data.url ..."
+        return known.read(dataset_folder(self.dataset, known.files, data_root(self.root), hint))
 
     def stage_graph(self, stage: Stage) -> HeteroData:
-        r, split = self.ratings, self.split
-        shown, asked = {"train": ([split.train], split.train), "val": ([split.train], split.val)}.get(stage, ([split.train, split.val], split.test))
-        rows = torch.cat([*shown] if stage == "train" else [*shown, asked])
-        is_asked, is_shown = torch.zeros(len(r.rating), dtype=torch.bool), torch.zeros(len(r.rating), dtype=torch.bool)
-        is_asked[asked] = True
-        is_shown[torch.cat(shown)] = self.evidence
-        pairs, order = given_pairs(torch.stack([r.user[rows], r.item[rows]]), r.num_users, r.num_items)
-        rows = rows[order]
-        zeros = torch.zeros(r.num_users, self.source_dim), torch.zeros(r.num_items, self.target_dim)
-        data = build_graph(*zeros, pairs, y=r.rating[rows], source_intra=given_edges(r.trust.flip(0), r.num_users, symmetric=True))
-        data[INTER].observed, data[INTER].asked = is_shown[rows], is_asked[rows]
+        """Return the graph of the pairs that the stage may show or asks for."""
+        ratings, rated = self.ratings, torch.stack([self.ratings.user, self.ratings.item])
+        shown, asked = self._roles(stage)
+        rows = (shown | asked).nonzero().squeeze(1)
+        pairs, y, shown, asked = rated[:, rows], ratings.rating[rows], shown[rows], asked[rows]
+        if stage == "predict" and self.predict_path is not None:
+            pairs, y, shown, asked = self._with_wanted(pairs, y, shown)
+        sizes = ratings.num_users, ratings.num_items
+        if self.candidates == "all":
+            place = pairs[0] * ratings.num_items + pairs[1]
+            inter = all_pairs(*sizes)
+        else:
+            inter, order = given_pairs(pairs, *sizes)
+            place = order.argsort()
+
+        def spread(values: Tensor) -> Tensor:
+            return values.new_zeros(inter.shape[1]).index_copy_(0, place, values)
+
+        nodes = self._random_attributes() if self.attributes == "random" else [torch.zeros(n, 4) for n in sizes]
+        data = build_graph(nodes[0], nodes[1], inter, source_intra=self._trust_edges(), y=spread(y))
+        data[INTER].observed, data[INTER].asked = spread(shown), spread(asked)
+        data.paths = self._paths(data) if self.evidence else []
         return data
 
+    def _roles(self, stage: Stage) -> tuple[Tensor, Tensor]:
+        """Which ratings may be shown in a stage, and which are asked for, [all ratings] bool each."""
+
+        def mask(*rows: Tensor) -> Tensor:
+            return torch.zeros(len(self.ratings.rating), dtype=torch.bool).index_fill_(0, torch.cat(rows), True)
+
+        train, val, test = self.split.train, self.split.val, self.split.test
+        if stage == "train":
+            shown, asked = mask(train), mask(train)
+        elif stage == "val":
+            shown, asked = mask(train), mask(val)
+        else:
+            shown, asked = mask(train, val), mask(test)
+        return shown & self.evidence, asked
+
+    def _with_wanted(self, pairs: Tensor, y: Tensor, shown: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Ask for the pairs of ``predict_path`` instead, with the evidence of the test stage and unknown truth."""
+        assert self.predict_path is not None
+        wanted = read_pairs(self.predict_path, self.ratings)
+        key = wanted[0] * self.ratings.num_items + wanted[1]
+        evidence = shown & ~torch.isin(pairs[0] * self.ratings.num_items + pairs[1], key)
+        unknown = torch.full((wanted.shape[1],), torch.nan)
+        asked = torch.cat(
+            [torch.zeros(int(evidence.sum()), dtype=torch.bool), torch.ones(len(unknown), dtype=torch.bool)]
+        )
+        return torch.cat([pairs[:, evidence], wanted], 1), torch.cat([y[evidence], unknown]), ~asked, asked
+
+    def _trust_edges(self) -> Tensor:
+        if self.trust == "none":
+            return no_edges()
+        return given_edges(self.ratings.trust.flip(0), self.ratings.num_users, symmetric=self.trust == "both")
+
+    def _random_attributes(self) -> list[Tensor]:
+        generator = torch.Generator().manual_seed(self.seed)
+        sizes = self.ratings.num_users, self.ratings.num_items
+        return [torch.rand(n, self.random_dim, generator=generator) for n in sizes]
+
+    def _paths(self, data: HeteroData) -> list[Paths]:
+        """Paths over co-rated items, over co-rating users and over trust; who rated what in training, never how."""
+        inter, rows, trust = data[INTER], self.split.train, data[SOURCE_INTRA].edge_index
+        users, items = self.ratings.user[rows], self.ratings.item[rows]
+        sizes = self.ratings.num_users, self.ratings.num_items
+        links: list[tuple[Tensor, Tensor, int]] = []  # intra-edges, their weights, and whether of sources or targets
+        if self.neighbors:
+            links.append((*co_rating_neighbors(items, users, sizes[1], sizes[0], self.neighbors), 1))
+            links.append((*co_rating_neighbors(users, items, sizes[0], sizes[1], self.neighbors), 0))
+        if self.trust != "none":
+            links.append((trust, torch.ones(trust.shape[1]), 0))
+        return [
+            evidence_paths(inter.edge_index, intra, weight, side=side, observed=inter.observed)
+            for intra, weight, side in links
+        ]
+
     def reveal(self, data: HeteroData, visible: Tensor) -> None:
-        inter = data[INTER]
-        user, item = inter.edge_index
-        r = self.ratings
-        s = rating_statistics(user[visible], item[visible], inter.y[visible], r.num_users, r.num_items)
-        low, high = r.scale
-        data[SOURCE].x = torch.stack([s.user_bias / s.spread, s.user_count.log1p() / 3, s.user_spread / s.spread - 1, 1 / (1 + s.user_count)], 1)
-        data[TARGET].x = torch.stack([s.item_bias / s.spread, s.item_count.log1p() / 3, s.item_spread / s.spread - 1, 1 / (1 + s.item_count)], 1)
-        estimate = s.estimate(user, item)
-        share = ((estimate - low) / (high - low)).clamp(0.02, 0.98)
-        known = visible.float()
-        inter.edge_attr = torch.stack([known, known * (inter.y - estimate) / s.spread, (estimate - s.mean) / s.spread], 1)
-        inter.prior = share.logit()
-        inter.message = visible if self.evidence else torch.ones_like(visible)
+        """Write the visible ratings, and what follows from them alone, into the graph."""
+        if self.evidence:
+            write_evidence(data, visible, self.ratings.scale, statistics=self.attributes == "statistics")
+        else:
+            data[INTER].message = torch.ones_like(visible)

@@ -2,6 +2,7 @@
 
 from .build import all_pairs, build_graph, given_edges, given_pairs, listed_pairs, no_edges, recall, top_k_pairs
 from .knn import FAISS_ABOVE, knn_edges
+from .paths import Paths, evidence_paths
 from .sample import NeighborSampler, hide, subgraph
 from .schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA, GraphError, validate
 
@@ -14,8 +15,10 @@ __all__ = [
     "TARGET_INTRA",
     "GraphError",
     "NeighborSampler",
+    "Paths",
     "all_pairs",
     "build_graph",
+    "evidence_paths",
     "given_edges",
     "given_pairs",
     "hide",

@@ -1,0 +1,122 @@
+"""One run of one model on one fold: what is asked (Job), what came out (Row), and the file that keeps the rows."""
+
+import json
+import math
+import os
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+
+class BenchmarkError(ValueError):
+    """A benchmark that cannot be run as asked; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run.
+
+    Attributes:
+        model: name in the table.
+        data: key of ``RATING_SETS``.
+        folds, fold, fold_seed: the split, see ``fold_split``.
+        seed: of the model.
+        config: short digest of all else that the result depends on: config file or peers, overrides, data, split.
+        file: config file of a model trained by the command line; None for a peer.
+        overrides: further options of its command line.
+    """
+
+    model: str
+    data: str
+    folds: int
+    fold: int
+    fold_seed: int
+    seed: int
+    config: str
+    file: str | None = None
+    overrides: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, int, int, str]:
+        """What makes a run the same run."""
+        return self.model, self.fold, self.seed, self.config
+
+
+@dataclass(frozen=True)
+class Row:
+    """The result of a job: errors on the test fold in rating units, seconds of training, memory of the whole process.
+
+    Attributes:
+        command: the benchmark command that ran it.
+        date: UTC, ISO 8601.
+    """
+
+    model: str
+    fold: int
+    seed: int
+    config: str
+    mae: float
+    rmse: float
+    fit_seconds: float
+    peak_mib: float
+    command: str
+    date: str
+
+    @property
+    def key(self) -> tuple[str, int, int, str]:
+        """That of its job."""
+        return self.model, self.fold, self.seed, self.config
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Read the rows kept so far; none if there is no file.
+
+    Raises:
+        BenchmarkError: names the line that is not a row.
+    """
+    if not path.exists():
+        return []
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            values = json.loads(line)
+            row = Row(**{field.name: field.type(values.pop(field.name)) for field in fields(Row)})  # type: ignore[operator]
+            if values or not all(map(math.isfinite, (row.mae, row.rmse, row.fit_seconds, row.peak_mib))):
+                raise ValueError("unknown or not finite values")
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise BenchmarkError(
+                f"{path}:{number}: found no result row ({error!r}), wanted a JSON object with "
+                f"{', '.join(field.name for field in fields(Row))}. Remove the line (that run is done again), "
+                "or choose another --out"
+            ) from error
+        rows.append(row)
+    return rows
+
+
+def append_row(path: Path, row: Row) -> None:
+    """Add a row to the file, which holds whole lines only at any time."""
+    kept = path.read_bytes() if path.exists() else b""
+    write_whole(path, kept + json.dumps(asdict(row)).encode() + b"\n")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is seen complete or not at all.
+
+    Raises:
+        BenchmarkError: it cannot be written; nothing partial is left.
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise BenchmarkError(f"{path}: cannot be written ({error}). Free the place, or choose another --out") from error
+
+
+def missing(jobs: Sequence[Job], rows: Iterable[Row]) -> list[Job]:
+    """Jobs that no row answers."""
+    done = {row.key for row in rows}
+    return [job for job in jobs if job.key not in done]

@@ -1,0 +1,51 @@
+"""What visible ratings say, written into a graph: the social task's half of hiding and showing."""
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from rrnet_lightning.data import RatingStatistics, rating_statistics
+from rrnet_lightning.graph import INTER, SOURCE, TARGET
+
+
+def write_evidence(data: HeteroData, visible: Tensor, scale: tuple[float, float], *, statistics: bool) -> None:
+    """Write ``message``, ``edge_attr``, ``prior`` and the node statistics that follow from the visible ratings alone.
+
+    With mu, b_u, b_i and sigma from :func:`rating_statistics` of the visible ratings, and z = (r - b_ui) / sigma:
+
+    - ``message``: the visible edges.
+    - ``edge_attr``: [known, known · z, (b_ui - mu) / sigma], then for each of ``data.paths`` the mean z that its paths
+      bring and log(1 + their weight), see :class:`rrnet_lightning.graph.Paths`.
+    - ``prior``: the logit of b_ui's place on the scale, kept 2 % off its ends.
+    - ``x`` of users and items, where ``statistics``: bias / sigma, log(1 + n) / 3, own spread / sigma - 1, 1 / (1 + n).
+
+    Shapes:
+        visible: [E] bool. Nothing written depends on ``y`` where it is False. ``data.paths`` is taken out of ``data``.
+    """
+    inter = data[INTER]
+    user, item = inter.edge_index
+    low, high = scale
+    sizes = len(data[SOURCE].x), len(data[TARGET].x)
+    stats = rating_statistics(user[visible], item[visible], inter.y[visible], *sizes)
+    sigma = stats.spread.clamp(min=1e-3 * max(high - low, 1e-3))  # equal ratings have none
+    estimate = stats.estimate(user, item)
+    z = torch.where(visible, (inter.y - estimate) / sigma, 0)
+    columns = [visible.float(), z, (estimate - stats.mean) / sigma]
+    for paths in data.paths:
+        heard, weight = paths.gather(z, visible)
+        columns += [heard, weight.log1p()]
+    del data.paths
+    inter.message, inter.edge_attr = visible, torch.stack(columns, 1)
+    inter.prior = ((estimate - low) / max(high - low, 1e-3)).clamp(0.02, 0.98).logit()
+    if statistics:
+        data[SOURCE].x, data[TARGET].x = _attributes(stats, sigma)
+
+
+def _attributes(stats: RatingStatistics, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    """Node attributes of users and items, [N, 4], of order one."""
+
+    def side(bias: Tensor, count: Tensor, spread: Tensor) -> Tensor:
+        return torch.stack([bias / sigma, count.log1p() / 3, spread / sigma - 1, 1 / (1 + count)], 1)
+
+    users = side(stats.user_bias, stats.user_count, stats.user_spread)
+    return users, side(stats.item_bias, stats.item_count, stats.item_spread)

@@ -1,0 +1,63 @@
+"""The argument parser: no abbreviations, and the nearest valid name in the error about an unknown one."""
+
+import difflib
+import inspect
+import re
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+import lightning as L
+from lightning.pytorch.cli import LightningArgumentParser
+
+UNKNOWN = re.compile(
+    r"unrecognized arguments: --(?P<flag>[^\s=]+)|Option '(?P<option>[^']+)' is not accepted"
+    r"|dot import path string: (?P<name>\w+)|Key '?(?P<key>[\w.]+)'? is not expected",
+    re.IGNORECASE,
+)
+
+
+class Parser(LightningArgumentParser):
+    """LightningCLI's parser, refusing ``--trainer.max_epoch`` for ``max_epochs`` and naming what was probably meant."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "allow_abbrev": False})
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Print the message, the nearest valid name last, and leave with status 2."""
+        hint, found = re.search(r"unknown option or name .*", message), UNKNOWN.search(message)
+        if hint:  # found by the parser of a class inside this one
+            message = hint.group()
+        elif found:
+            unknown = next(name for name in found.groups() if name)
+            parser = getattr(ex, "subcommand_parser", None) or self
+            names = nearest(unknown, [*_options(parser), *_class_options()])
+            message = f"unknown option or name {unknown!r}" + (
+                f"; did you mean {names[0]!r}?" if names else f": {message}"
+            )
+        super().error(message, ex)
+
+
+def nearest(unknown: str, known: Iterable[str]) -> list[str]:
+    """Return the known names that resemble ``unknown`` most, the whole dotted name first, else its last part."""
+    known = list(known)
+    by_tail = {name.rsplit(".", 1)[-1]: name for name in known}
+    tails = difflib.get_close_matches(unknown.rsplit(".", 1)[-1], by_tail, 1)
+    return difflib.get_close_matches(unknown, known, 1, 0.8) or [by_tail[tail] for tail in tails]
+
+
+def _options(parser: Any) -> list[str]:
+    return [action.dest for action in parser._actions]
+
+
+def _class_options() -> list[str]:
+    """Names of our modules and datamodules and of all that their constructors take."""
+    names = []
+    for key, base in (("model", L.LightningModule), ("data", L.LightningDataModule)):
+        for cls in _subclasses(base):
+            names += [cls.__name__, *(f"{key}.{name}" for name in inspect.signature(cls).parameters)]
+    return names
+
+
+def _subclasses(base: type) -> list[type]:
+    below: list[type] = [sub for cls in base.__subclasses__() for sub in (cls, *_subclasses(cls))]
+    return [cls for cls in below if cls.__module__.startswith("rrnet_lightning.") and not inspect.isabstract(cls)]

@@ -1,0 +1,226 @@
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+from scipy import stats
+
+from benchmarks import processes
+from benchmarks.peers import PEERS
+from benchmarks.rows import BenchmarkError, Job, Row, append_row, read_rows
+from benchmarks.social import main, parse, plan
+from benchmarks.table import paired_difference, summarise
+from benchmarks.worker import arguments, check_fold, load_ratings, run_peer
+from rrnet_lightning.data import Ratings, fold_split
+from tests.fake import write_filmtrust
+
+CLOSED_FORM = ["global", "user", "item", "bias"]
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RRNET_DATA", str(tmp_path / "data"))
+    return write_filmtrust(tmp_path / "data")
+
+
+@pytest.fixture
+def configs(tmp_path: Path) -> Path:
+    """Two configs of our own; the second has an option that does not exist."""
+    text = (processes.ROOT / "configs" / "social_filmtrust.yaml").read_text(encoding="utf-8")
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    (folder / "social_filmtrust.yaml").write_text(text, encoding="utf-8")
+    (folder / "social_filmtrust_broken.yaml").write_text(text + "\nno_such_option: 1\n", encoding="utf-8")
+    return folder
+
+
+def row(model: str, fold: int, error: float, seed: int = 0) -> Row:
+    return Row(model, fold, seed, "abc", error / 2, error, 1.0 + fold, 100.0 + fold, "command", "2026-01-01")
+
+
+def dense_ratings(users: int, items: int) -> Ratings:
+    """All pairs on a scale of 0 to 4: 4 for items of odd number, 0 for the others; the first user gives 0 to all."""
+    user, item = torch.arange(users).repeat_interleave(items), torch.arange(items).repeat(users)
+    rating = 4.0 * (item % 2) * (user > 0)
+    names = [str(number) for number in range(max(users, items))]
+    return Ratings(user, item, rating, torch.zeros(2, 0).long(), names[:users], names[:items], (0, 4), {})
+
+
+def small_ratings() -> Ratings:
+    user, item, rating = torch.tensor([[0, 0, 0], [0, 1, 4], [1, 0, 2], [1, 1, 1], [2, 2, 3]]).unbind(1)
+    return Ratings(user, item, rating.float(), torch.zeros(2, 0).long(), ["a", "b", "c"], ["x", "y", "z"], (0, 4), {})
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("global", [7 / 4] * 3),  # of 0, 4, 2, 1
+        ("user", [2, 3 / 2, 7 / 4]),  # the last user and item have no training rating
+        ("item", [1, 5 / 2, 7 / 4]),
+    ],
+)
+def test_means_are_those_by_hand(name: str, expected: list[float]) -> None:
+    predict = PEERS[name].fit(small_ratings(), torch.arange(4), 0)
+    assert predict(torch.arange(3), torch.arange(3)).tolist() == pytest.approx(expected)
+
+
+def test_bias_stays_on_the_scale() -> None:
+    ratings = dense_ratings(40, 40)
+    estimate = PEERS["bias"].fit(ratings, torch.arange(1600), 0)(ratings.user, ratings.item)
+    assert estimate.min() == 0
+    assert estimate[ratings.rating == 4].min() > 3
+
+
+@pytest.mark.parametrize("name", ["surprise-svd", "surprise-knn"])
+def test_surprise_learns_who_rated_what(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SURPRISE_DATA_FOLDER", str(tmp_path))
+    pytest.importorskip("surprise", reason="the bench extra is not installed")
+    ratings, split = dense_ratings(40, 40), fold_split(1600, 5, 0, 0)
+    predict = PEERS[name].fit(ratings, split.train, 0)
+    error = predict(ratings.user[split.test], ratings.item[split.test]) - ratings.rating[split.test]
+    assert error.square().mean().sqrt() < 0.4 * ratings.rating.std()
+
+
+def test_interval_is_that_of_the_paired_t_test() -> None:
+    ours, theirs = [0.79, 0.80, 0.78, 0.81, 0.77], [0.80, 0.80, 0.80, 0.82, 0.79]
+    found = paired_difference(ours, theirs)
+    interval = stats.ttest_rel(ours, theirs).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    assert found.mean == pytest.approx(-0.012)
+    assert paired_difference([1.0], [2.0]).low is None
+
+
+def test_summary_pairs_seed_means_with_the_best_peer() -> None:
+    rows = [row("rrnet", 0, 0.6, seed=0), row("rrnet", 0, 0.8, seed=1), row("rrnet", 1, 0.8)]
+    rows += [row("good", 0, 0.8), row("good", 1, 1.0), row("bad", 0, 2.0), row("bad", 1, 2.0)]
+    rows += [row("new", 0, 0.1)]  # has seen too few folds to be the best peer
+    summaries = summarise(rows, ["rrnet", "good", "bad", "new", "none"], ["good", "bad", "new", "none"])
+    rrnet, good, bad, _, none = summaries
+    assert rrnet.rmse_mean == pytest.approx(0.75)
+    assert (rrnet.folds, rrnet.runs, rrnet.peak_mib) == (2, 3, 101)
+    assert rrnet.rmse_difference is not None and rrnet.rmse_difference.peer == "good"
+    assert rrnet.rmse_difference.mean == pytest.approx(-0.15)
+    assert good.rmse_difference is None and none.rmse_mean is None
+    assert bad.mae_difference is not None and bad.mae_difference.mean == pytest.approx(0.55)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--models", "rrnt"], "found 'rrnt', wanted one of global, user"),
+        (["--models", "trustsvd"], "write configs/social_filmtrust_trustsvd.yaml"),
+        (["--folds", "1"], "--folds: found 1, wanted 2 or more"),
+        (["--folds", "100000"], "folds: found 100000"),
+        (["--jobs", "0"], "--jobs: found 0"),
+        (["--seeds", "-1"], "--seeds: found [-1]"),
+        (["--", "--data.fold=1"], "found '--data.fold=1' after --"),
+        (["--data", "ciao", "--models", "bias"], "rating_with_timestamp.mat"),
+    ],
+)
+def test_bad_input_ends_with_a_message(
+    options: list[str], expected: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--out", str(tmp_path / "out" / "table"), *options]) == 2
+    assert expected in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_damaged_row_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    append_row(path, row("bias", 0, 0.8))
+    assert read_rows(path) == [row("bias", 0, 0.8)]
+    path.write_text(path.read_text() + path.read_text().replace("0.8", "NaN"))
+    with pytest.raises(BenchmarkError, match=r"rows\.jsonl:2: found no result row"):
+        read_rows(path)
+
+
+def test_another_config_or_override_is_another_run(data: Path, configs: Path) -> None:
+    def keys(*argv: str) -> list[tuple[str, int, int, str]]:
+        found = plan(parse(["--folds", "2", "--seeds", "3", "4", "--models", "rrnet", "bias", *argv]), configs)
+        assert found.peers == ["bias"]
+        return [job.key for job in found.jobs]
+
+    first = keys()
+    runs = [(model, fold, seed) for model, fold, seed, _ in first]
+    # the bias does not depend on the seed, so runs once
+    assert runs == [("rrnet", 0, 3), ("bias", 0, 0), ("rrnet", 1, 3), ("bias", 1, 0), ("rrnet", 0, 4), ("rrnet", 1, 4)]
+    assert keys() == first
+    assert not {key for key in first if key[0] == "rrnet"} & set(keys("--", "--trainer.max_epochs=1"))
+    file = configs / "social_filmtrust.yaml"
+    file.write_text(file.read_text() + "# changed\n")
+    assert {key[0] for key in set(first) & set(keys())} == {"bias"}
+    write_filmtrust(data.parent / "other", seed=1)
+    (data.parent / "other" / "filmtrust" / "ratings.txt").replace(data / "ratings.txt")
+    assert not set(first) & set(keys())
+
+
+def test_other_test_ratings_than_the_peers_are_refused(data: Path) -> None:
+    ratings, _ = load_ratings("filmtrust")
+    job = Job("rrnet", "filmtrust", 2, 1, 0, 0, "", "social.yaml")
+
+    def module(fold: int) -> SimpleNamespace:
+        split = fold_split(len(ratings.rating), 2, fold, 0, val_share=0.3)
+        return SimpleNamespace(ratings_path=None, dataset="filmtrust", ratings=ratings, split=split)
+
+    check_fold(job, module(1))
+    with pytest.raises(BenchmarkError, match=r"social\.yaml: found other test ratings"):
+        check_fold(job, module(0))
+
+
+def test_processes_end_with_the_command() -> None:
+    process = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    processes._stop(process)
+    assert process.returncode == -15
+
+
+@pytest.mark.parametrize("name", CLOSED_FORM)
+def test_peer_is_tested_on_its_fold(name: str, data: Path) -> None:
+    ratings, _ = load_ratings("filmtrust")
+    split = fold_split(len(ratings.rating), 3, 2, 7)
+    seen = torch.cat([split.train, split.val])
+    predict = PEERS[name].fit(ratings, seen, 0)
+    error = predict(ratings.user[split.test], ratings.item[split.test]) - ratings.rating[split.test]
+    result = run_peer(Job(name, "filmtrust", 3, 2, 7, 0, ""))
+    assert result["mae"] == pytest.approx(error.abs().mean().item())
+    assert result["rmse"] == pytest.approx(error.square().mean().sqrt().item())
+
+
+@pytest.mark.slow  # six processes, most of whose time goes into imports
+def test_runs_resumes_and_reports(
+    data: Path, configs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "results" / "table"
+    models = ["rrnet", "bias", "broken"]
+    argv = ["--models", *models, "--folds", "2", "--out", str(out), "--runs", str(tmp_path / "runs"), "--jobs", "2"]
+    argv += ["--", "--trainer.max_epochs=1", "--data.steps_per_epoch=2", "--trainer.accelerator=cpu"]
+
+    assert main(argv, configs) == 1
+    said = capsys.readouterr()
+    assert "broken, fold 0, seed 0: failed" in said.out and "no_such_option" in said.out
+    assert "2 runs failed" in said.err
+    kept = out.with_suffix(".jsonl").read_text().splitlines()
+    table = pq.read_table(out.with_suffix(".parquet")).to_pylist()
+    assert [(line["model"], line["runs"]) for line in table] == [("rrnet", 2), ("bias", 2), ("broken", 0)]
+    assert table[0]["rmse_difference"]["peer"] == "bias" and table[0]["fit_seconds"] > 0 and table[0]["peak_mib"] > 100
+    assert "4 of 6 runs" in out.with_suffix(".md").read_text()
+
+    def refuse(job: Job, *args: object) -> object:
+        raise AssertionError(f"ran {job.key} again")
+
+    models.remove("broken")
+    argv.remove("broken")
+    monkeypatch.setattr(processes, "_start", refuse)
+    assert main(argv, configs) == 0
+    assert out.with_suffix(".jsonl").read_text().splitlines() == kept
+    out.with_suffix(".jsonl").write_text("\n".join(line for line in kept if '"bias", "fold": 1' not in line) + "\n")
+    with pytest.raises(AssertionError, match=r"\('bias', 1, 0"):
+        main(argv, configs)
+
+
+def test_overrides_come_last(tmp_path: Path) -> None:
+    job = Job("rrnet", "filmtrust", 5, 3, 1, 2, "", "a.yaml", ("--trainer.logger=true",))
+    found = arguments(job, tmp_path)
+    assert {"--config=a.yaml", "--data.fold=3", "--data.seed=1", "--seed_everything=2"} <= set(found)
+    assert found.index("--trainer.logger=false") < found.index("--trainer.logger=true") == len(found) - 1

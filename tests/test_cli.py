@@ -1,0 +1,161 @@
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from rrnet_lightning.cli import main
+from rrnet_lightning.module import RRNetModule
+from tests.command import mini, only_run, refused
+
+
+@pytest.fixture
+def last(here: Path) -> Path:
+    """The last checkpoint of a short run."""
+    main(mini("fit"))
+    return only_run(here) / "checkpoints" / "last.ckpt"
+
+
+def test_fit_leaves_config_and_checkpoints_together(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(mini("fit", "--model.hidden_dim", "3", "--data.fold", "2", "--trainer.max_epochs", "2"))
+    folder = only_run(here)
+    assert {str(file.relative_to(folder)) for file in folder.rglob("*.*")} == {
+        "config.yaml",
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+    }
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["model"]["init_args"]["hidden_dim"] == 3 and config["data"]["init_args"]["fold"] == 2
+    weights = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert weights["epoch"] == 1 and weights["hyper_parameters"]["hidden_dim"] == 3
+    module = RRNetModule.load_from_checkpoint(folder / "checkpoints" / "best.ckpt", weights_only=True)
+    assert module.network.decoder(torch.zeros(1, 3)).shape == (1, 1)
+
+
+def test_the_saved_config_makes_the_same_run_again(here: Path) -> None:
+    main(mini("fit"))
+    first = only_run(here)
+    shutil.move(first, here / "first")
+    main(["fit", "--config", "first/config.yaml", "--trainer.default_root_dir", "runs"])
+    states = [
+        torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        for folder in (here / "first", only_run(here))
+    ]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_print_config_and_help(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for args, wanted in (
+        (mini("fit", "--print_config"), "hidden_dim: 4"),
+        (["fit", "--help"], "--checkpoint.monitor"),
+        (["--help"], "{fit,validate,test,predict}"),
+        (["fit", "--data.help", "SocialDataModule"], "--data.mask_ratio"),
+    ):
+        with pytest.raises(SystemExit) as exit:
+            main(args)
+        assert exit.value.code == 0 and wanted in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "args, meant",
+    [
+        (["--model.hiden_dim", "3"], "'hiden_dim'; did you mean 'hidden_dim'?"),
+        (["--model.objective.hi", "3"], "'hi'; did you mean 'high'?"),
+        (["--trainer.max_epoch", "3"], "'trainer.max_epoch'; did you mean 'trainer.max_epochs'?"),
+        (["--checkpoint.monitr", "x"], "'checkpoint.monitr'; did you mean 'checkpoint.monitor'?"),
+        (["--data", "SocialDataModul"], "'SocialDataModul'; did you mean 'SocialDataModule'?"),
+        (["--model", "RRNetModul"], "'RRNetModul'; did you mean 'RRNetModule'?"),
+        (["--config", "typo.yaml"], "'mask_ration'; did you mean 'mask_ratio'?"),
+    ],
+)
+def test_unknown_names_fail_with_the_nearest(
+    here: Path, capsys: pytest.CaptureFixture[str], args: list[str], meant: str
+) -> None:
+    Path("typo.yaml").write_text(Path("mini.yaml").read_text().replace("batch_size: 8", "mask_ration: 0.3"))
+    assert refused(capsys, mini("fit", *args)).rstrip().endswith(f"error: unknown option or name {meant}")
+
+
+@pytest.mark.parametrize(
+    "args, message",
+    [
+        (["--data.root", "none"], "Data set 'filmtrust': no such folder. Wanted:\n  none/filmtrust/\n    ratings.txt"),
+        (["--data.fold", "5"], "error: fold: found 5, wanted 0 to 4"),
+        (["--data.mask_ratio", "0"], "error: mask_ratio: found 0.0, wanted a share in (0, 1]"),
+        (
+            ["--model.objective.low", "7"],
+            "error: RatingObjective: found the scale low=7.0, high=4.0, wanted low < high",
+        ),
+        (["--model.hidden_dim", "0"], "error: hidden_dim: found 0, wanted at least 1"),
+        (["--model.units", "[inner]"], "Expected a typing.Literal['intra', 'inter']. Got value: inner"),
+        (["--data.fan_out", "[-3]"], "error: fan_out: found -3, wanted numbers of neighbours, or -1 for all"),
+        (["--trainer.accelerator", "cpuu"], "error: You selected an invalid accelerator name"),
+        (
+            ["--ckpt_path", "last"],
+            "error: --ckpt_path last: no run under runs has a checkpoints/last.ckpt. Run `fit` first",
+        ),
+        (["--config", "none.yaml"], "File does not exist"),
+    ],
+)
+def test_bad_options_leave_a_message_and_nothing_else(
+    here: Path, capsys: pytest.CaptureFixture[str], args: list[str], message: str
+) -> None:
+    assert message in refused(capsys, mini("fit", *args))
+
+
+def test_bad_ratings_file_is_named_with_its_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Path("data/filmtrust/ratings.txt").open("a") as file:
+        file.write("1 2\n")
+    lines = Path("data/filmtrust/ratings.txt").read_text().count("\n")
+    assert f"ratings.txt, line {lines}: found 2 columns" in refused(capsys, mini("fit"))
+
+
+def test_misspelt_monitor_names_the_metrics_there_are(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit:
+        main(mini("fit", "--checkpoint.monitor", "val/rmsee"))
+    message = capsys.readouterr().err
+    assert exit.value.code == 2 and "could not find the monitored key" in message and "'val/rmse'" in message
+
+
+def test_data_root_from_the_environment(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("mini.yaml").write_text(Path("mini.yaml").read_text().replace("root: data, ", ""))
+    monkeypatch.setenv("RRNET_DATA", str(here / "data"))
+    main(mini("fit", "--trainer.fast_dev_run", "true"))
+
+
+def test_checkpoint_of_other_widths_is_refused(last: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for subcommand in ("fit", "test"):
+        message = refused(capsys, mini(subcommand, "--ckpt_path", "last", "--data.attributes", "random"))
+        assert "checkpoint: found network.encoder.source" in message and "use the config.yaml beside it" in message
+
+
+class Code:
+    """Runs code of its own when it is unpickled."""
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (Path("executed"),)
+
+
+def test_unusable_checkpoints_are_refused(last: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = last.read_bytes()
+    Path("cut.ckpt").write_bytes(content[: len(content) * 2 // 3])
+    Path("empty.ckpt").touch()
+    torch.save({"state_dict": Code(), "pytorch-lightning_version": "2.6.1"}, "code.ckpt")
+    torch.save({"weight": torch.ones(2)}, "other.ckpt")
+    for name, message in {
+        "cut": "cut.ckpt is cut short or damaged",
+        "empty": "empty.ckpt is cut short or damaged",
+        "code": "code.ckpt holds more than tensors and plain values and was refused",
+        "other": "other.ckpt is no checkpoint of a run",
+        "none": "no file none.ckpt",
+    }.items():
+        for subcommand in ("test", "fit"):
+            assert message in refused(capsys, mini(subcommand, "--ckpt_path", f"{name}.ckpt"))
+    assert not Path("executed").exists()
+
+
+def test_resume_goes_on_in_the_same_folder(last: Path) -> None:
+    main(mini("fit", "--ckpt_path", "last", "--trainer.max_epochs", "3"))
+    assert only_run(Path()).resolve() == last.parents[1]
+    assert torch.load(last, weights_only=True)["epoch"] == 2

@@ -1,0 +1,109 @@
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pytest
+import torch
+
+from rrnet_lightning.data import DataError
+from rrnet_lightning.datamodules.social import SocialDataModule
+from rrnet_lightning.module import CheckpointError, RRNetModule, paper_sgd
+from rrnet_lightning.objectives import MappingObjective, RatingObjective
+from tests.fake import write_filmtrust
+from tests.graphs import EDGE_DIM, random_graph
+
+WIDTHS = 4, 3, EDGE_DIM  # of random_graph
+
+
+def social(tmp_path: Path, **options: Any) -> SocialDataModule:
+    if not (tmp_path / "filmtrust").exists():
+        write_filmtrust(tmp_path)
+    return SocialDataModule(root=str(tmp_path), **options)
+
+
+def rating_module(data: SocialDataModule, **options: Any) -> RRNetModule:
+    torch.manual_seed(0)
+    widths = data.source_dim, data.target_dim, data.edge_dim
+    return RRNetModule(*widths, 8, ("intra", "inter"), objective=RatingObjective(0.5, 4), **options)
+
+
+def quiet(tmp_path: Path, **options: Any) -> L.Trainer:
+    off = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
+    return L.Trainer(accelerator="cpu", default_root_dir=tmp_path, **{**off, **options})
+
+
+def test_metrics_do_not_depend_on_batches(tmp_path: Path) -> None:
+    """With all neighbours, for as many hops as there are units, mini-batches see what the full graph sees."""
+    found = []
+    for batch_size in (None, 1, 4, 100):
+        data = social(tmp_path, batch_size=batch_size, fan_out=(-1, -1))
+        found.append(quiet(tmp_path).validate(rating_module(data), data, verbose=False)[0])
+    assert set(found[0]) == {"val/loss", "val/mae", "val/rmse"}
+    for other in found[1:]:
+        assert other == pytest.approx(found[0], abs=1e-6)
+
+
+def test_training_learns_and_logs(tmp_path: Path) -> None:
+    """Also after ``validate``, whose inference mode must not spoil the metrics for ``fit``."""
+    data = social(tmp_path, steps_per_epoch=10)
+    module = rating_module(data, optimizer=lambda params: torch.optim.Adam(params, lr=0.01))
+    quiet(tmp_path).validate(module, data, verbose=False)
+    losses = []
+    for epochs in (1, 15):
+        trainer = quiet(tmp_path, max_epochs=epochs)
+        trainer.fit(module, data)
+        losses.append(trainer.callback_metrics["train/loss"].item())
+    assert {"train/loss", "val/loss", "val/mae", "val/rmse"} <= trainer.callback_metrics.keys()
+    assert losses[1] < 0.95 * losses[0]
+
+
+def test_prediction_rows_are_the_supervised_pairs() -> None:
+    data = random_graph(dtype=torch.float)
+    data["source"].n_id, data["target"].n_id = torch.arange(8) + 100, torch.arange(6) + 200
+    module = RRNetModule(*WIDTHS, prior=True, objective=MappingObjective("per_edge")).eval()
+    rows = module.predict_step(data, 0)
+    inter = data["source", "inter", "target"]
+    assert torch.equal(rows["source"] - 100, inter.edge_index[0, inter.supervised])
+    assert torch.equal(rows["target"] - 200, inter.edge_index[1, inter.supervised])
+    assert torch.equal(rows["y"], inter.y[inter.supervised])
+    torch.testing.assert_close(rows["score"], module(data)[inter.supervised].sigmoid())
+
+
+def test_optimizer_and_scheduler() -> None:
+    module = RRNetModule(*WIDTHS)
+    (group,) = module.configure_optimizers().param_groups
+    assert (group["lr"], group["momentum"], group["weight_decay"]) == (0.01, 0.9, 5e-4)
+    assert len(group["params"]) == len(list(module.parameters()))
+    module = RRNetModule(*WIDTHS, scheduler=lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, 3))
+    found = module.configure_optimizers()
+    assert found["lr_scheduler"]["interval"] == "epoch" and found["lr_scheduler"]["scheduler"].step_size == 3
+
+
+def test_checkpoint_of_a_module_built_in_python(tmp_path: Path) -> None:
+    """Objects are not pickled into it: it loads with weights_only, and what was an object is given again."""
+    data, trainer = social(tmp_path, steps_per_epoch=1), quiet(tmp_path, max_epochs=1)
+    module = rating_module(data, optimizer=paper_sgd)
+    trainer.fit(module, data)
+    trainer.save_checkpoint(tmp_path / "own.ckpt")
+    objective = RatingObjective(0.5, 4)
+    loaded = RRNetModule.load_from_checkpoint(tmp_path / "own.ckpt", weights_only=True, objective=objective)
+    assert loaded.objective is objective and loaded.hparams["hidden_dim"] == 8
+    state = loaded.state_dict()
+    assert all(torch.equal(state[name], value) for name, value in module.state_dict().items())
+
+
+def test_other_weights_are_named() -> None:
+    module, wider = RRNetModule(*WIDTHS), RRNetModule(*WIDTHS, hidden_dim=17)
+    deeper = RRNetModule(*WIDTHS, units=("intra", "inter", "inter"))
+    with pytest.raises(CheckpointError, match=r"found network.* \(17, .*wanted \(16, .*use the config.yaml beside it"):
+        module.on_load_checkpoint({"state_dict": wider.state_dict()})
+    with pytest.raises(CheckpointError, match=r"found network\S+ missing, wanted \("):
+        deeper.on_load_checkpoint({"state_dict": module.state_dict()})
+    with pytest.raises(CheckpointError, match=r"found network\S+ \(.*\), wanted none"):
+        module.on_load_checkpoint({"state_dict": deeper.state_dict()})
+
+
+def test_an_empty_stage_ends_before_training(tmp_path: Path) -> None:
+    data = social(tmp_path, val_share=0.0)
+    with pytest.raises(DataError, match="val: no pair is to be predicted"):
+        quiet(tmp_path, max_epochs=1).fit(rating_module(data), data)
