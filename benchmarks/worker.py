@@ -49,8 +49,7 @@ def run_config(job: Job, folder: Path) -> dict[str, float]:
     Raises:
         BenchmarkError: it would not be tested on the fold that the peers are tested on.
     """
-    from rrnet_lightning.cli import RRNetCLI, SaveConfig
-    from rrnet_lightning.parser import Parser
+    from rrnet_lightning.cli import RRNetCLI
 
     class TimedCLI(RRNetCLI):
         seconds = math.nan
@@ -62,14 +61,7 @@ def run_config(job: Job, folder: Path) -> dict[str, float]:
             self.seconds = time.perf_counter() - self.started
 
     def run(subcommand: str, *more: str) -> Any:
-        return TimedCLI(
-            args=[subcommand, *arguments(job, folder), *more],
-            parser_class=Parser,
-            save_config_callback=SaveConfig,
-            save_config_kwargs={"save_to_log_dir": False},
-            seed_everything_default=0,
-            auto_configure_optimizers=False,
-        )
+        return TimedCLI([subcommand, *arguments(job, folder), *more])
 
     fit = run("fit")
     check_fold(job, fit.datamodule)

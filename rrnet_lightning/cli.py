@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, Ri
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger, WandbLogger
 
+import rrnet_lightning.baselines
 import rrnet_lightning.datamodules  # noqa: F401  (so that classes are found by their short names)
 from rrnet_lightning.callbacks import OutputError, PredictionTable, PredictionWriter
 from rrnet_lightning.data import DataError
@@ -57,6 +58,16 @@ class SaveConfig(SaveConfigCallback):
 
 class RRNetCLI(LightningCLI):
     """``fit | validate | test | predict`` with data and model by class name; runs live under ``default_root_dir``."""
+
+    def __init__(self, args: ArgsType = None) -> None:
+        super().__init__(
+            save_config_callback=SaveConfig,
+            save_config_kwargs={"save_to_log_dir": False},
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            parser_class=Parser,
+            args=args,
+        )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Link the data's widths to the model and add checkpoints, predictions and W&B."""
@@ -125,14 +136,7 @@ USER_ERRORS = (
 def main(args: ArgsType = None) -> None:
     """Run the command line; errors in the user's input end with a message and status 2, not with a traceback."""
     try:
-        RRNetCLI(
-            save_config_callback=SaveConfig,
-            save_config_kwargs={"save_to_log_dir": False},
-            seed_everything_default=0,
-            auto_configure_optimizers=False,
-            parser_class=Parser,
-            args=args,
-        )
+        RRNetCLI(args)
     except USER_ERRORS as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -58,6 +58,8 @@ def _class_options() -> list[str]:
     return names
 
 
-def _subclasses(base: type) -> list[type]:
-    below: list[type] = [sub for cls in base.__subclasses__() for sub in (cls, *_subclasses(cls))]
+def _subclasses(base: type[Any]) -> list[type[Any]]:
+    below: list[type[Any]] = []
+    for sub in base.__subclasses__():
+        below += [sub, *_subclasses(sub)]
     return [cls for cls in below if cls.__module__.startswith("rrnet_lightning.") and not inspect.isabstract(cls)]

@@ -31,9 +31,9 @@ CACHE_FORMAT = 1  # count up when the same arguments give other values
 def digit_candidates(seed: int = 0, folds: int = 5) -> Candidates:
     """The digits as stage two takes them, from the cache if they were made before.
 
-    Split: 50 % train, 10 % validate, 40 % test, shuffled by ``seed``, the share of each class kept. Images of one writer
-    stand together in the file and writers are not named, so all parts hold images of the same writers: accuracy on the
-    test part is not accuracy on new writers. It is the same for every method compared on this split.
+    Split: 50 % train, 10 % validate, 40 % test, shuffled by ``seed``, the share of each class kept. Images of one
+    writer stand together in the file and writers are not named, so all parts hold images of the same writers: accuracy
+    on the test part is not accuracy on new writers. It is the same for every method compared on this split.
 
     Features: 256 random Fourier features of the pixels, the same fixed map for every sample, split and fold, since
     networks or maps fitted apart do not share a space. Only the linear classifier on top, a logistic regression, is

@@ -56,12 +56,12 @@ class RatingSet(NamedTuple):
     """A known data set.
 
     Attributes:
-        read: reads the folder that holds its files.
+        read: reads the folder that holds its files; `outside=` as in `read_ratings`.
         sha256: digest of every file needed, in hexadecimal, by name.
         url: zip archive of the originals; None if none is known to last.
     """
 
-    read: Callable[[Path], Ratings]
+    read: Callable[..., Ratings]
     sha256: dict[str, str]
     url: str | None = None
 
@@ -96,9 +96,9 @@ def read_ratings(
     return _assemble(ratings, 2, trust, scale, outside)
 
 
-def read_filmtrust(folder: str | Path) -> Ratings:
+def read_filmtrust(folder: str | Path, outside: Outside = "error") -> Ratings:
     """Read FilmTrust (`ratings.txt`, `trust.txt`): ratings of films, 0.5 to 4 in steps of 0.5."""
-    return read_ratings(Path(folder) / "ratings.txt", Path(folder) / "trust.txt", scale=(0.5, 4.0))
+    return read_ratings(Path(folder) / "ratings.txt", Path(folder) / "trust.txt", (0.5, 4.0), outside)
 
 
 def read_ciao(folder: str | Path, scale: Scale = (1.0, 5.0), outside: Outside = "drop") -> Ratings:
@@ -151,7 +151,13 @@ def refuse_outside(table: Table, rating: Floats, scale: Scale, inside: NDArray[n
 def _assemble(table: Table, column: int, trust: Table | None, scale: Scale | None, outside: Outside) -> Ratings:
     rating, scale, inside = rating_column(table, column, scale)
     if outside == "error":
-        refuse_outside(table, rating, scale, inside, "Correct it, set the true scale, or use outside='drop'.")
+        refuse_outside(
+            table,
+            rating,
+            scale,
+            inside,
+            "Correct it, set the true scale (`scale`), or drop such ratings (`outside: drop`).",
+        )
     if not inside.any():
         raise DataError(f"{table.source}: found no rating inside the scale {scale[0]:g} to {scale[1]:g}. Set another.")
     user_ids, user = _number_ids(table.columns[0][inside])

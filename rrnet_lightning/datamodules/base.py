@@ -38,7 +38,8 @@ class GraphDataModule(L.LightningDataModule, ABC):
             metrics do not depend on batches or processes.
         steps_per_epoch: training steps per epoch on full graphs.
         num_workers: processes that prepare batches.
-        seed: of masks, batch order and sampled neighbours.
+
+    Masks, batch order and sampled neighbours follow from ``seed_everything``, the epoch and the step alone.
 
     Raises:
         DataError: an argument outside its values.
@@ -59,7 +60,6 @@ class GraphDataModule(L.LightningDataModule, ABC):
         eval_fan_out: Sequence[int] | None = None,
         steps_per_epoch: int = 1,
         num_workers: int = 0,
-        seed: int = 0,
     ) -> None:
         super().__init__()
         if not 0 < mask_ratio <= 1:
@@ -74,7 +74,7 @@ class GraphDataModule(L.LightningDataModule, ABC):
         self.evidence, self.mask_ratio, self.batch_size = evidence, mask_ratio, batch_size
         self.fan_out = list(fan_out)
         self.eval_fan_out = [-1] * len(self.fan_out) if eval_fan_out is None else list(eval_fan_out)
-        self.steps_per_epoch, self.num_workers, self.seed = steps_per_epoch, num_workers, seed
+        self.steps_per_epoch, self.num_workers = steps_per_epoch, num_workers
 
     @property
     @abstractmethod
@@ -134,7 +134,7 @@ class GraphDataModule(L.LightningDataModule, ABC):
             self.batch_size,
             shuffle=stage == "train",
             repeats=self.steps_per_epoch if stage == "train" else 1,
-            seed=self.seed,
+            seed=torch.initial_seed() % 2**31,
         )
         return DataLoader(batches, batch_size=None, sampler=draws, num_workers=self.num_workers)
 

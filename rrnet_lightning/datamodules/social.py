@@ -50,7 +50,9 @@ class SocialDataModule(GraphDataModule):
         dataset: ``filmtrust`` or ``ciao``, a folder of that name under ``root``; unused with ``ratings_path``.
         root: folder of the data sets; default: ``RRNET_DATA``, ``../shared/data`` if it exists, ``~/.cache/rrnet``.
         ratings_path, trust_path: your own files, ``user item rating`` and ``truster trustee [weight]`` a line.
-        scale: lowest and highest rating of your own files; null takes those found.
+        scale: lowest and highest rating possible in your own files; null takes those found, in the test part too.
+        outside: ratings outside the scale are an ``error``, or ``drop`` them and count them in the log; null is
+            ``drop`` for Ciao, which has 34 ratings of 0, else ``error``.
         download: fetch the originals where the files are missing; ``url`` names another place of the archive.
         folds, fold, seed: shuffled folds over distinct pairs; test is fold ``fold``.
         val_share: share of the other folds that validates.
@@ -78,6 +80,7 @@ class SocialDataModule(GraphDataModule):
         ratings_path: str | None = None,
         trust_path: str | None = None,
         scale: tuple[float, float] | None = None,
+        outside: Literal["error", "drop"] | None = None,
         download: bool = False,
         url: str | None = None,
         folds: int = 5,
@@ -113,7 +116,7 @@ class SocialDataModule(GraphDataModule):
         if ratings_path is None and dataset not in RATING_SETS:
             raise DataError(f"dataset: found {dataset!r}, wanted one of {sorted(RATING_SETS)}, or set ratings_path")
         self.dataset, self.root, self.ratings_path, self.trust_path = dataset, root, ratings_path, trust_path
-        self.scale, self.download, self.url = scale, download, url
+        self.scale, self.outside, self.download, self.url = scale, outside, download, url
         self.folds, self.fold, self.seed, self.val_share, self.split_dir = folds, fold, seed, val_share, split_dir
         self.candidates, self.attributes, self.random_dim = candidates, attributes, random_dim
         self.neighbors, self.trust, self.predict_path = neighbors, trust, predict_path
@@ -165,10 +168,11 @@ class SocialDataModule(GraphDataModule):
 
     def _read(self) -> Ratings:
         if self.ratings_path is not None:
-            return read_ratings(Path(self.ratings_path), self.trust_path and Path(self.trust_path), self.scale)
+            return read_ratings(Path(self.ratings_path), self.trust_path, self.scale, self.outside or "error")
         known = RATING_SETS[self.dataset]
         hint = "--data.download true fetches it." if known.url else "Fetch it, or --data.download true --data.url ..."
-        return known.read(dataset_folder(self.dataset, known.files, data_root(self.root), hint))
+        folder = dataset_folder(self.dataset, known.files, data_root(self.root), hint)
+        return known.read(folder, outside=self.outside) if self.outside else known.read(folder)
 
     def stage_graph(self, stage: Stage) -> HeteroData:
         """Return the graph of the pairs that the stage may show or asks for."""

@@ -51,7 +51,7 @@ def test_chunk_does_not_change_the_result(metric: Metric) -> None:
     assert whole[0].view(200, 9)[3, :3].tolist() == [53, 103, 153]  # its copies first, lower rows before higher
 
 
-class LargestTensor(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class LargestTensor(TorchDispatchMode):
     """Records the number of entries of the largest tensor any operation returns."""
 
     entries = 0

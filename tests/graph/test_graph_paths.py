@@ -8,9 +8,9 @@ from rrnet_lightning.graph import evidence_paths, given_pairs, no_edges
 def random_case(seed: int, side: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     sizes = (7, 9)
-    pairs = torch.randint(0, 63, (30,), generator=generator).unique()
+    pairs = torch.unique(torch.randint(0, 63, (30,), generator=generator))
     inter, _ = given_pairs(torch.stack([pairs // 9, pairs % 9]), *sizes)
-    intra = torch.randint(0, sizes[side], (2, 12), generator=generator).unique(dim=1)
+    intra = torch.unique(torch.randint(0, sizes[side], (2, 12), generator=generator), dim=1)
     intra = intra[:, intra[0] != intra[1]]
     return inter, intra, torch.rand(intra.shape[1], generator=generator) + 0.1
 

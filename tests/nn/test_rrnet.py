@@ -26,7 +26,7 @@ from tests.nn.reference import assert_close, network
 KERNELS = ["hadamard", "bilinear", "concat"]
 
 
-class Shapes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Shapes(TorchDispatchMode):
     """Records the shape of every tensor an operation returns."""
 
     def __init__(self) -> None:
