@@ -107,7 +107,7 @@ def test_ids_sort_as_numbers_only_if_all_are(tmp_path: Path, ids: str, order: li
 def test_outside_the_scale(tmp_path: Path) -> None:
     path = tmp_path / "r.txt"
     path.write_text("1 1 3\n\n1 2 9\n1 2 4\n")
-    with pytest.raises(DataError, match=r"r.txt, line 3: found rating 9, wanted 1 to 5.*outside='drop'"):
+    with pytest.raises(DataError, match=r"r.txt, line 3: found rating 9, wanted 1 to 5.*outside: drop"):
         read_ratings(path, scale=(1, 5))
     ratings = read_ratings(path, scale=(1, 5), outside="drop")
     assert ratings.rating.tolist() == [3.0, 4.0] and ratings.dropped["ratings outside the scale"] == 1
