@@ -1,0 +1,92 @@
+"""Every command and every Python example of the README, run as it stands on miniature data."""
+
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rrnet_lightning.cli import main
+from tests.command import PROJECT
+from tests.fake import write_ciao
+
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+BRIEF = ["--data.root", "data", "--data.steps_per_epoch", "1", "--trainer.accelerator", "cpu"]
+BRIEF += [
+    "--trainer.logger",
+    "false",
+    "--trainer.enable_progress_bar",
+    "false",
+    "--trainer.enable_model_summary",
+    "false",
+]
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def commands(program: str) -> Iterator[list[str]]:
+    """Arguments of every command line that starts with ``program``, in the order of the README."""
+    for block in blocks("bash"):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if words[: len(program.split())] == program.split():
+                yield words[len(program.split()) :]
+
+
+def test_train_py_commands_run_in_order(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_ciao(here / "data")
+    shutil.copytree(PROJECT / "configs", here / "configs")
+    (here / "pairs.txt").write_text("1 1\n")
+    seen = set()
+    for words in commands("python train.py"):
+        seen.add(words[0])
+        if "--help" in words or "--print_config" in words:
+            with pytest.raises(SystemExit) as exit:
+                main(words)
+            assert exit.value.code == 0
+            continue
+        short = ["--trainer.max_epochs", "2" if "last" in words else "1"] if words[0] == "fit" else []
+        alone = ["--trainer.strategy", "auto", "--trainer.devices", "1"]  # two processes: tests/test_ddp.py
+        main([*words, *BRIEF, *short, *alone])
+    assert seen == {"fit", "validate", "test", "predict"}
+    assert (here / "ratings.parquet").is_file()
+
+
+def test_make_targets_exist() -> None:
+    targets = [words[0] for words in commands("make")]
+    makefile = (PROJECT / "Makefile").read_text()
+    assert targets and all(f"\n{target}:" in makefile for target in targets)
+
+
+def test_python_examples_run(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second defines a task, which is then trained."""
+    monkeypatch.setenv("RRNET_DATA", "data")
+    quiet = "logger=False, enable_checkpointing=False, enable_progress_bar=False, accelerator='cpu'"
+    use, task = (block.replace("logger=False", quiet) for block in blocks("python"))
+    exec(use, {})
+    train = f"""
+import lightning as L
+from rrnet_lightning.module import RRNetModule
+data = CaptionDataModule(mask_ratio=0.5)
+model = RRNetModule(data.source_dim, data.target_dim, data.edge_dim)
+trainer = L.Trainer(max_epochs=1, {quiet})
+trainer.fit(model, data)
+[metrics] = trainer.test(model, data, verbose=False)
+"""
+    scope: dict[str, object] = {}
+    exec(task + train, scope)
+    metrics = scope["metrics"]
+    assert isinstance(metrics, dict) and metrics["test/candidate_recall"] == 1.0
+
+
+def test_linked_files_exist() -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    assert links and all((PROJECT / link).exists() for link in links)
+
+
+def test_every_config_is_named() -> None:
+    assert [file.name for file in (PROJECT / "configs").glob("*.yaml") if file.name not in README] == []
