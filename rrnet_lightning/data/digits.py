@@ -15,6 +15,7 @@ from sklearn.datasets import load_digits
 from sklearn.kernel_approximation import RBFSampler
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from .candidates import TEST, TRAIN, VAL, Candidates, Floats, Ints, cross_fit, to_tensor
 from .errors import DataError
@@ -72,15 +73,17 @@ def fourier_features(pixels: Floats) -> Floats:
     Their inner products approximate a Gaussian kernel of the pixels, so cosine neighbours are the nearest images.
     """
     sampler = RBFSampler(gamma=GAMMA, n_components=DIGIT_FEATURES, random_state=0)
-    features: Floats = sampler.fit_transform(pixels)  # "fit" draws the map; of the pixels it reads only their number
-    return features * np.sqrt(DIGIT_FEATURES)
+    # "fit" draws the map; of the pixels it reads only their number.
+    features: Floats = sampler.fit_transform(pixels) * np.sqrt(DIGIT_FEATURES)
+    return features
 
 
 def _score(seed: int, folds: int) -> dict[str, NDArray[Any]]:
     digits = load_digits()
     label = digits.target.astype(np.int64)
     role, features = stratified_roles(label, seed), fourier_features(digits.data / 16)
-    log_probs = cross_fit(features, label, role == TRAIN, _classifier, folds, seed)
+    with threadpool_limits(1):  # matrices this small lose more by sharing the work than they gain
+        log_probs = cross_fit(features, label, role == TRAIN, _classifier, folds, seed)
     return {"features": features, "log_probs": log_probs, "label": label, "role": role}
 
 
@@ -96,7 +99,7 @@ def _read_cache(file: Path) -> dict[str, NDArray[Any]] | None:
         return None
 
 
-def _write_cache(file: Path, arrays: dict[str, NDArray[Any]]) -> None:
+def _write_cache(file: Path, arrays: dict[str, Any]) -> None:
     temporary = None
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
