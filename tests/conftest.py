@@ -10,8 +10,8 @@ from tests.command import workplace
 
 torch.set_num_threads(1)  # the tensors of tests are small: more threads only wait for each other
 
-# seed_everything of Lightning and torch.compile write these; they are taken back, not held against a test
-SET_BY_LIBRARIES = {"PL_GLOBAL_SEED", "PL_SEED_WORKERS", "_TORCHINDUCTOR_PYOBJECT_TENSOR_DATA_PTR"}
+# Lightning, torch.compile and scikit-learn write these; they are taken back, not held against a test
+SET_BY_LIBRARIES = {"PL_GLOBAL_SEED", "PL_SEED_WORKERS", "_TORCHINDUCTOR_PYOBJECT_TENSOR_DATA_PTR", "KMP_INIT_AT_FORK"}
 
 
 @pytest.fixture(scope="session")

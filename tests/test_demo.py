@@ -30,7 +30,7 @@ def test_a_number_of_splits_below_one_is_refused(capsys: pytest.CaptureFixture[s
 @pytest.mark.slow
 def test_demo_prints_three_methods_and_leaves_nothing(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "rrnet_lightning.demo"],
+        [sys.executable, "-m", "rrnet_lightning.demo", "--seeds", "1"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(PROJECT)},
         capture_output=True,

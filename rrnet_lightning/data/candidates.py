@@ -7,7 +7,6 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedKFold
 from torch import Tensor
 
 from .checks import check_finite
@@ -97,6 +96,8 @@ def cross_fit(
             f"folds: found {folds}, wanted 2 to {counts.min()}, the training samples of class "
             f"{classes[counts.argmin()]}"
         )
+    from sklearn.model_selection import StratifiedKFold  # here: a second that other tasks need not wait
+
     log_probs = np.zeros((len(x), len(classes)))
     parts = StratifiedKFold(folds, shuffle=True, random_state=seed).split(rows, label[rows])
     for fitted, scored in [(rows[fit], rows[held]) for fit, held in parts] + [(rows, np.flatnonzero(~train))]:

@@ -5,19 +5,14 @@ import os
 import tempfile
 import warnings
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import sklearn
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
-from sklearn.kernel_approximation import RBFSampler
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import train_test_split
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from .candidates import TEST, TRAIN, VAL, Candidates, Floats, Ints, cross_fit, to_tensor
+from .candidates import TEST, TRAIN, VAL, Candidates, Classifier, Floats, Ints, cross_fit, to_tensor
 from .errors import DataError
 from .root import cache_root
 
@@ -45,7 +40,7 @@ def digit_candidates(seed: int = 0, folds: int = 5) -> Candidates:
     """
     if not 0 <= seed < 2**32:
         raise DataError(f"seed: found {seed}, wanted a whole number from 0 to 2**32 - 1")
-    settings = [CACHE_FORMAT, sklearn.__version__, seed, folds, DIGIT_FEATURES, GAMMA, INVERSE_PENALTY]
+    settings = [CACHE_FORMAT, version("scikit-learn"), seed, folds, DIGIT_FEATURES, GAMMA, INVERSE_PENALTY]
     key = hashlib.sha256(repr([*settings, TRAIN_SHARE, VAL_SHARE]).encode()).hexdigest()[:32]
     file = cache_root() / "candidates" / f"digits-{key}.npz"
     arrays = _read_cache(file)
@@ -58,6 +53,8 @@ def digit_candidates(seed: int = 0, folds: int = 5) -> Candidates:
 
 def stratified_roles(label: Ints, seed: int) -> Ints:
     """Draw TRAIN, VAL or TEST for every sample, [N], with each class shared out as in the whole."""
+    from sklearn.model_selection import train_test_split
+
     rows = np.arange(len(label))
     train, rest = train_test_split(rows, train_size=TRAIN_SHARE, stratify=label, random_state=seed)
     share = VAL_SHARE / (1 - TRAIN_SHARE)
@@ -72,6 +69,8 @@ def fourier_features(pixels: Floats) -> Floats:
 
     Their inner products approximate a Gaussian kernel of the pixels, so cosine neighbours are the nearest images.
     """
+    from sklearn.kernel_approximation import RBFSampler
+
     sampler = RBFSampler(gamma=GAMMA, n_components=DIGIT_FEATURES, random_state=0)
     # "fit" draws the map; of the pixels it reads only their number.
     features: Floats = sampler.fit_transform(pixels) * np.sqrt(DIGIT_FEATURES)
@@ -79,6 +78,9 @@ def fourier_features(pixels: Floats) -> Floats:
 
 
 def _score(seed: int, folds: int) -> dict[str, NDArray[Any]]:
+    from sklearn.datasets import load_digits
+    from threadpoolctl import threadpool_limits
+
     digits = load_digits()
     label = digits.target.astype(np.int64)
     role, features = stratified_roles(label, seed), fourier_features(digits.data / 16)
@@ -87,8 +89,11 @@ def _score(seed: int, folds: int) -> dict[str, NDArray[Any]]:
     return {"features": features, "log_probs": log_probs, "label": label, "role": role}
 
 
-def _classifier() -> LogisticRegression:
-    return LogisticRegression(C=INVERSE_PENALTY, max_iter=1000)
+def _classifier() -> Classifier:
+    from sklearn.linear_model import LogisticRegression
+
+    classifier: Classifier = LogisticRegression(C=INVERSE_PENALTY, max_iter=1000)
+    return classifier
 
 
 def _read_cache(file: Path) -> dict[str, NDArray[Any]] | None:
