@@ -1,0 +1,18 @@
+from .base import RatingBaseline
+from .factorisation import BiasedMF, SVDpp
+from .lightgcn import LightGCN
+from .social import SocialMF, SoReg, TrustMF, TrustSVD
+from .tables import Table, TrainingRatings
+
+__all__ = [
+    "BiasedMF",
+    "LightGCN",
+    "RatingBaseline",
+    "SVDpp",
+    "SoReg",
+    "SocialMF",
+    "Table",
+    "TrainingRatings",
+    "TrustMF",
+    "TrustSVD",
+]

@@ -1,0 +1,178 @@
+"""RatingBaseline: what all models that learn a vector for each user and item share. A model adds its equation."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import lightning as L
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor, nn
+from torch_geometric.data import HeteroData
+
+from rrnet_lightning.data import DataError
+from rrnet_lightning.graph import INTER, SOURCE, TARGET
+from rrnet_lightning.module import CheckpointError, Predictions
+from rrnet_lightning.objectives import RatingObjective
+
+from .tables import Table, TrainingRatings
+
+
+class RatingBaseline(L.LightningModule, ABC):
+    """Fit a rating model by mini-batches: mean squared error + (penalties of all tables + :meth:`extra`) / R.
+
+    A model names its tables in :meth:`build` and its equation in :meth:`rate`. It learns from the R training ratings
+    alone and answers from what it learnt: ratings shown in a batch are not looked at. A training batch of the
+    datamodule is cut into mini-batches of its supervised ratings; with ``evidence: false`` those are all it has.
+
+    Args:
+        rank: width of the vectors.
+        decay: weight λ of the penalties.
+        batch_size: ratings in a mini-batch.
+        optimizer: parameters -> optimiser.
+        scheduler: optimiser -> learning-rate scheduler, stepped every epoch; None keeps the rate.
+
+    Logs ``train/loss`` (squared error, penalties left out) and ``<stage>/mae``, ``<stage>/rmse``.
+
+    Raises:
+        DataError: data without ratings, more than one process, or an argument outside its values.
+    """
+
+    scale: Tensor
+
+    def __init__(
+        self,
+        rank: int = 10,
+        decay: float = 0.05,
+        batch_size: int = 256,
+        optimizer: OptimizerCallable = torch.optim.Adam,
+        scheduler: LRSchedulerCallable | None = None,
+    ) -> None:
+        super().__init__()
+        if rank < 1 or batch_size < 1 or decay < 0:
+            found = f"rank {rank}, batch_size {batch_size}, decay {decay}"
+            raise DataError(f"{type(self).__name__}: found {found}, wanted at least 1, 1 and 0")
+        # objects stay out of checkpoints, and so do the data's widths, which the command line adds for every model
+        widths = ["source_dim", "target_dim", "edge_dim"]
+        self.save_hyperparameters(ignore=["optimizer", "scheduler", *widths], logger=False)
+        self.automatic_optimization = False
+        self.rank, self.decay, self.batch_size = rank, decay, batch_size
+        self.optimizer, self.scheduler = optimizer, scheduler
+        metrics = RatingObjective(0, 1).metrics  # the same on every scale
+        self.metrics = nn.ModuleDict({stage: metrics(f"{stage}/") for stage in ("val", "test")})
+        self.num_ratings = 0
+
+    @abstractmethod
+    def build(self, train: TrainingRatings) -> None:
+        """Make the tables and whatever else follows from the training ratings."""
+
+    @abstractmethod
+    def rate(self, user: Tensor, item: Tensor) -> Tensor:
+        """Return [B] ratings of pairs given as rows of the full data, [B] long each; not yet kept on the scale."""
+
+    def extra(self) -> Tensor | float:
+        """Return what the model adds to the penalties of its tables."""
+        return 0.0
+
+    def error(self, user: Tensor, item: Tensor, rating: Tensor) -> Tensor:
+        """Return the mean squared error, a scalar."""
+        return F.mse_loss(self.rate(user, item), rating)
+
+    def penalty(self) -> Tensor:
+        """Return all penalties, a scalar."""
+        tables = [module.cost() for module in self.modules() if isinstance(module, Table)]
+        return torch.stack(tables).sum() + self.extra()
+
+    def configure_model(self) -> None:
+        """Build the tables, once; their sizes are those of the trainer's data."""
+        if self.num_ratings:
+            return
+        if self._trainer is None:
+            raise DataError(f"{type(self).__name__}: found no trainer, wanted one with the data it was trained on")
+        if self.trainer.world_size > 1:
+            raise DataError(
+                f"devices: found {self.trainer.world_size} processes, wanted 1: mini-batches follow in turn"
+            )
+        train = TrainingRatings.of(getattr(self.trainer, "datamodule", None))
+        self.build(train)
+        self.register_buffer("scale", torch.tensor(train.scale), persistent=False)
+        self.num_ratings = len(train.rating)
+
+    def forward(self, batch: HeteroData) -> Tensor:
+        """Return [E] ratings of the batch's inter-edges, kept on the scale."""
+        user, item = batch[INTER].edge_index
+        return self.rate(batch[SOURCE].n_id[user], batch[TARGET].n_id[item]).clamp(*self.scale)
+
+    def training_step(self, batch: HeteroData, batch_idx: int) -> None:
+        """Go once through the batch's supervised ratings, in an order that seed and step alone decide."""
+        optimizer: Any = self.optimizers()
+        user, item, rating = _asked(batch)
+        seed = (torch.initial_seed() + self.global_step) % 2**63
+        order = torch.randperm(len(rating), generator=torch.Generator().manual_seed(seed)).to(rating.device)
+        total = torch.zeros((), device=rating.device)
+        for rows in order.split(self.batch_size):
+            error = self.error(user[rows], item[rows], rating[rows])
+            optimizer.zero_grad()
+            self.manual_backward(error + self.penalty() / self.num_ratings)
+            optimizer.step()
+            total += error.detach() * len(rows)
+        size = max(len(rating), 1)
+        self.log("train/loss", total / size, batch_size=size, on_step=False, on_epoch=True)
+
+    def on_train_epoch_end(self) -> None:
+        """Step the scheduler, which Lightning leaves to modules that step their own optimiser."""
+        scheduler: Any = self.lr_schedulers()
+        if scheduler is not None:
+            scheduler.step()
+
+    def on_validation_epoch_start(self) -> None:
+        """Start the metrics anew: ``validate`` leaves them in inference tensors, which ``fit`` may not write to."""
+        self._metrics("val").reset()
+
+    def validation_step(self, batch: HeteroData, batch_idx: int) -> None:
+        """Log the metrics."""
+        self._evaluate(batch, "val")
+
+    def test_step(self, batch: HeteroData, batch_idx: int) -> Predictions:
+        """Log the metrics; return the predictions as :meth:`predict_step` does."""
+        return self._evaluate(batch, "test")
+
+    def predict_step(self, batch: HeteroData, batch_idx: int) -> Predictions:
+        """Return the supervised pairs, rows of the full data, with ``score`` and ``y``, the truth (NaN: not known)."""
+        user, item, rating = _asked(batch)
+        return {"source": user, "target": item, "score": self.rate(user, item).clamp(*self.scale), "y": rating}
+
+    def _evaluate(self, batch: HeteroData, stage: str) -> Predictions:
+        rows, metrics = self.predict_step(batch, 0), self._metrics(stage)
+        if len(rows["y"]):
+            metrics.update(preds=rows["score"], target=rows["y"], source=rows["source"])
+            self.log_dict(metrics, batch_size=len(rows["y"]), on_step=False, on_epoch=True, prog_bar=True)
+        return rows
+
+    def _metrics(self, stage: str) -> Any:
+        return self.metrics[stage]
+
+    def configure_optimizers(self) -> Any:
+        """Return the optimiser, and the scheduler where one is asked for."""
+        optimizer = self.optimizer(self.parameters())
+        return optimizer if self.scheduler is None else ([optimizer], [self.scheduler(optimizer)])
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Check that the weights fit the data."""
+        saved, wanted = (
+            {name: tuple(value.shape) for name, value in state.items()}
+            for state in (checkpoint["state_dict"], self.state_dict())
+        )
+        for name in saved.keys() | wanted.keys():
+            if saved.get(name) != wanted.get(name):
+                raise CheckpointError(
+                    f"checkpoint: found {name} {saved.get(name, 'missing')}, wanted {wanted.get(name, 'none')}. It "
+                    "belongs to other data or options: use the config.yaml beside it, on the data it was trained on"
+                )
+
+
+def _asked(batch: HeteroData) -> tuple[Tensor, Tensor, Tensor]:
+    """Users and items of the supervised edges, as rows of the full data, and their ratings."""
+    inter = batch[INTER]
+    user, item = inter.edge_index[:, inter.supervised]
+    return batch[SOURCE].n_id[user], batch[TARGET].n_id[item], inter.y[inter.supervised]
