@@ -89,4 +89,7 @@ def test_linked_files_exist() -> None:
 
 
 def test_every_config_is_named() -> None:
-    assert [file.name for file in (PROJECT / "configs").glob("*.yaml") if file.name not in README] == []
+    stem, names = "social_filmtrust_", re.search(r"`social_filmtrust_\{(.*?)\}\.yaml`", README)
+    assert names
+    named = README + " ".join(f"{stem}{name}.yaml" for name in names[1].split(","))
+    assert [file.name for file in (PROJECT / "configs").glob("*.yaml") if file.name not in named] == []
