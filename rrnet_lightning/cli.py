@@ -14,12 +14,12 @@ from lightning.pytorch.loggers import CSVLogger, WandbLogger
 
 import rrnet_lightning.baselines
 import rrnet_lightning.datamodules  # noqa: F401  (so that classes are found by their short names)
-from rrnet_lightning.callbacks import OutputError, PredictionTable, PredictionWriter
+from rrnet_lightning.callbacks import PredictionTable, PredictionWriter
 from rrnet_lightning.data import DataError
 from rrnet_lightning.graph import GraphError
 from rrnet_lightning.module import CheckpointError
 from rrnet_lightning.parser import Parser
-from rrnet_lightning.runs import RunError, find_checkpoint, git_commit, run_folder
+from rrnet_lightning.runs import RunError, check_same_data, find_checkpoint, git_commit, run_folder
 
 
 @dataclass
@@ -43,17 +43,24 @@ class OptionError(ValueError):
 
 
 class SaveConfig(SaveConfigCallback):
-    """Save the resolved config beside the checkpoints and log it, with the git commit, once a run."""
+    """Save the resolved config beside the checkpoints and log it, with the git commit, when training starts."""
 
-    def save_config(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Write ``config.yaml`` into the run folder at the first fit."""
-        text = self.parser.dump(self.config, skip_none=False)
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Wait: a run whose data or options are refused leaves nothing behind."""
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write ``config.yaml`` into the run folder, once a run."""
         file = Path(trainer.default_root_dir) / "config.yaml"
-        if stage == "fit" and not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
+        if not trainer.is_global_zero or file.exists():
+            return
+        config = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
+        config["trainer"]["default_root_dir"], config["checkpoint"]["dirpath"] = str(file.parent.parent), None
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(".part")
+        part.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+        part.replace(file)
         for logger in trainer.loggers:
-            logger.log_hyperparams({**yaml.safe_load(text), "git_commit": git_commit()})
+            logger.log_hyperparams({**config, "git_commit": git_commit()})
 
 
 class RRNetCLI(LightningCLI):
@@ -62,7 +69,6 @@ class RRNetCLI(LightningCLI):
     def __init__(self, args: ArgsType = None) -> None:
         super().__init__(
             save_config_callback=SaveConfig,
-            save_config_kwargs={"save_to_log_dir": False},
             seed_everything_default=0,
             auto_configure_optimizers=False,
             parser_class=Parser,
@@ -82,9 +88,15 @@ class RRNetCLI(LightningCLI):
         """Choose the run folder: that of the checkpoint to resume or test, else a new one."""
         super().parse_arguments(parser, args)
         config = self.config[self.config.subcommand]
+        if isinstance(config.seed_everything, int) and config.seed_everything < 0:
+            raise OptionError(f"seed_everything: found {config.seed_everything}, wanted at least 0")
         root = Path(config.trainer.default_root_dir or "runs")
+        if self.config.subcommand != "fit" and not config.ckpt_path:
+            raise RunError("--ckpt_path: none given, the weights would be random. Give a file, or `best` or `last`")
         checkpoint = find_checkpoint(config.ckpt_path, root) if config.ckpt_path else None
         self.folder = run_folder(root, checkpoint)
+        if checkpoint:
+            check_same_data(self.folder / "config.yaml", config.data.as_dict())
         config.ckpt_path = checkpoint and str(checkpoint)
         config.trainer.default_root_dir = str(self.folder)
         config.checkpoint.dirpath = str(self.folder / "checkpoints")
@@ -112,6 +124,7 @@ class RRNetCLI(LightningCLI):
             }
             wandb = WandbLogger(save_dir=self.folder, id=self.folder.name, **options)
             kwargs["logger"] = [wandb, CSVLogger(self.folder, name="metrics")]
+        if trainer.logger is not False:
             trainer.callbacks += [LearningRateMonitor(), PredictionTable()]
         if trainer.enable_progress_bar is not False:
             trainer.callbacks += [RichProgressBar()]
@@ -127,9 +140,9 @@ USER_ERRORS = (
     GraphError,
     RunError,
     CheckpointError,
-    OutputError,
     OptionError,
     MisconfigurationException,
+    OSError,  # a place that cannot be read or written; its message names it
 )
 
 

@@ -5,16 +5,17 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 from torchmetrics import MeanMetric, Metric, MetricCollection
 
-from rrnet_lightning.graph.schema import INTER, SOURCE, TARGET
+from rrnet_lightning.graph.schema import INTER, SOURCE, TARGET, GraphError
 from rrnet_lightning.nn.layers import Kernel
 from rrnet_lightning.nn.ops import Aggregation
 from rrnet_lightning.nn.rrnet import PAPER_SOUND, RRNet, Unit
-from rrnet_lightning.objectives import MappingObjective, Objective
+from rrnet_lightning.objectives import MappingObjective, Objective, RatingObjective
 
 Predictions = dict[str, Tensor]
 
@@ -87,6 +88,22 @@ class RRNetModule(L.LightningModule):
         if compile:
             self.network.compile(fullgraph=True)
 
+    def setup(self, stage: str) -> None:
+        """Refuse ratings that the objective cannot say.
+
+        Raises:
+            GraphError: the data's rating scale reaches outside the objective's.
+        """
+        scale = getattr(getattr(self.trainer, "datamodule", None), "rating_scale", None)
+        if scale is not None and isinstance(self.objective, RatingObjective):
+            low, high = self.objective.low, self.objective.high
+            if not low <= scale[0] <= scale[1] <= high:
+                found, fix = (
+                    f"{low:g} to {high:g}",
+                    f"--model.objective.low {scale[0]:g} --model.objective.high {scale[1]:g}",
+                )
+                raise GraphError.of("RatingObjective", found, f"the data's scale, {scale[0]:g} to {scale[1]:g}", fix)
+
     def forward(self, batch: HeteroData) -> Tensor:
         """Return [E] logits of the batch's inter-edges."""
         logits: Tensor = self.network(batch)
@@ -148,7 +165,10 @@ class RRNetModule(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Return the optimiser, and the scheduler where one is asked for."""
-        optimizer = self.optimizer(self.parameters())
+        try:
+            optimizer = self.optimizer(self.parameters())
+        except ValueError as error:
+            raise MisconfigurationException(f"optimizer: {error}. Correct --model.optimizer") from error
         if self.scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "epoch"}}

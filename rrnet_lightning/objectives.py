@@ -45,6 +45,8 @@ class MappingObjective(Objective):
         self, readout: Literal["per_edge", "per_source"] = "per_source", recall_at: Sequence[int] = (5,)
     ) -> None:
         super().__init__()
+        if any(k < 1 for k in recall_at):
+            raise ValueError(f"MappingObjective: found recall_at={list(recall_at)}, wanted numbers of at least 1")
         self.readout, self.recall_at = readout, list(recall_at)
 
     def loss(self, logits: Tensor, y: Tensor, source: Tensor) -> Tensor:
@@ -81,7 +83,7 @@ class RatingObjective(Objective):
         delta: where ``huber`` turns from squared to absolute, in rating units.
 
     Raises:
-        ValueError: ``low`` is not below ``high``.
+        ValueError: ``low`` is not below ``high``, or ``delta`` is not positive.
     """
 
     def __init__(
@@ -90,6 +92,8 @@ class RatingObjective(Objective):
         super().__init__()
         if not low < high:
             raise ValueError(f"RatingObjective: found the scale low={low}, high={high}, wanted low < high")
+        if not delta > 0:
+            raise ValueError(f"RatingObjective: found delta={delta}, wanted more than 0")
         self.low, self.high, self.kind, self.delta = low, high, loss, delta
 
     def loss(self, logits: Tensor, y: Tensor, source: Tensor) -> Tensor:

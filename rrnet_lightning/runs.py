@@ -5,8 +5,14 @@ import secrets
 import subprocess
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import torch
+import yaml
+
+# how batches are made and where files lie: not what is learnt from
+BATCH_OPTIONS = {"root", "download", "url", "predict_path", "mask_ratio", "batch_size", "fan_out", "eval_fan_out"}
+BATCH_OPTIONS |= {"steps_per_epoch", "num_workers"}
 
 
 class RunError(ValueError):
@@ -52,6 +58,33 @@ def run_folder(root: Path, checkpoint: Path | None) -> Path:
     if checkpoint is not None and checkpoint.parent.name == "checkpoints":
         return checkpoint.parent.parent
     return root / new_run_id()
+
+
+def check_same_data(saved: Path, data: dict[str, Any]) -> None:
+    """Refuse data other than what a checkpoint was trained on, by the ``config.yaml`` beside it (if it is still there).
+
+    On another fold, test answers would be among those it learnt from. Options of how batches are made may differ.
+
+    Raises:
+        RunError: naming the first option that differs and both values.
+    """
+    if not saved.is_file():
+        return
+    trained = yaml.safe_load(saved.read_text(encoding="utf-8"))["data"]
+    pairs = {"class_path": (trained["class_path"], data["class_path"])}
+    ours = data.get("init_args", {})
+    pairs |= {name: (value, ours.get(name)) for name, value in trained.get("init_args", {}).items()}
+    for name, (found, wanted) in pairs.items():
+        if name not in BATCH_OPTIONS and plain(found) != plain(wanted):
+            raise RunError(
+                f"--data.{name}: found {wanted!r}, but the checkpoint was trained with {found!r}, so its training data "
+                f"may hold what is asked now. Use `--config {saved}`, or --data.{name} {found}"
+            )
+
+
+def plain(value: Any) -> Any:
+    """Return a value of a config as YAML gives it back: tuples as lists."""
+    return [plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def git_commit() -> str | None:

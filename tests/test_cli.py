@@ -88,6 +88,14 @@ def test_unknown_names_fail_with_the_nearest(
             "error: RatingObjective: found the scale low=7.0, high=4.0, wanted low < high",
         ),
         (["--model.hidden_dim", "0"], "error: hidden_dim: found 0, wanted at least 1"),
+        (["--model.objective.delta", "0"], "error: RatingObjective: found delta=0.0, wanted more than 0"),
+        (["--model.objective.low", "2"], "RatingObjective: found 2 to 4, wanted the data's scale, 0.5 to 4"),
+        (["--model.optimizer.lr", "-1"], "error: optimizer: Invalid learning rate: -1.0. Correct --model.optimizer"),
+        (["--data.neighbors", "-1"], "error: neighbors, random_dim: found -1 and 128, wanted at least 0 and 1"),
+        (["--data.num_workers", "-1"], "error: num_workers: found -1, wanted at least 0"),
+        (["--data.val_share", "0"], "error: val: no pair is to be predicted"),
+        (["--seed_everything", "-1"], "error: seed_everything: found -1, wanted at least 0"),
+        (["--trainer.default_root_dir", "mini.yaml"], "Not a directory: 'mini.yaml"),
         (["--model.units", "[inner]"], "Expected a typing.Literal['intra', 'inter']. Got value: inner"),
         (["--data.fan_out", "[-3]"], "error: fan_out: found -3, wanted numbers of neighbours, or -1 for all"),
         (["--trainer.accelerator", "cpuu"], "error: You selected an invalid accelerator name"),
@@ -125,9 +133,26 @@ def test_data_root_from_the_environment(here: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_checkpoint_of_other_widths_is_refused(last: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (last.parents[1] / "config.yaml").unlink()  # which would name the option
     for subcommand in ("fit", "test"):
         message = refused(capsys, mini(subcommand, "--ckpt_path", "last", "--data.attributes", "random"))
         assert "checkpoint: found network.encoder.source" in message and "use the config.yaml beside it" in message
+
+
+@pytest.mark.parametrize("subcommand", ["fit", "validate", "test", "predict"])
+def test_checkpoint_of_another_fold_is_refused(last: Path, capsys: pytest.CaptureFixture[str], subcommand: str) -> None:
+    message = refused(capsys, mini(subcommand, "--ckpt_path", "last", "--data.fold", "2"))
+    assert "--data.fold: found 2, but the checkpoint was trained with 0" in message
+    config = str(last.parents[1] / "config.yaml")
+    assert "Use `--config runs/" in message
+    main(
+        [subcommand, "--config", config, "--ckpt_path", str(last), "--data.batch_size", "4"]
+    )  # not what is learnt from
+
+
+@pytest.mark.parametrize("subcommand", ["validate", "test", "predict"])
+def test_weights_are_never_random_outside_fit(here: Path, capsys: pytest.CaptureFixture[str], subcommand: str) -> None:
+    assert "--ckpt_path: none given, the weights would be random" in refused(capsys, mini(subcommand))
 
 
 class Code:

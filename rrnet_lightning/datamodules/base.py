@@ -71,6 +71,8 @@ class GraphDataModule(L.LightningDataModule, ABC):
                 raise DataError(f"fan_out: found {size}, wanted numbers of neighbours, or -1 for all")
         if steps_per_epoch < 1:
             raise DataError(f"steps_per_epoch: found {steps_per_epoch}, wanted at least 1")
+        if num_workers < 0:
+            raise DataError(f"num_workers: found {num_workers}, wanted at least 0")
         self.evidence, self.mask_ratio, self.batch_size = evidence, mask_ratio, batch_size
         self.fan_out = list(fan_out)
         self.eval_fan_out = [-1] * len(self.fan_out) if eval_fan_out is None else list(eval_fan_out)
@@ -149,7 +151,9 @@ class GraphBatches(Dataset[HeteroData]):
         self.group = task.answer_group(self.graph)
         self.seeds = inter.edge_index[0, inter.asked].unique()
         if not len(self.seeds):
-            raise DataError(f"{stage}: no pair is to be predicted; the split leaves this stage empty. Use other folds")
+            raise DataError(
+                f"{stage}: no pair is to be predicted, the split leaves it empty. Change folds or val_share"
+            )
         fan_out = task.fan_out if self.train else task.eval_fan_out
         self.sampler = None if task.batch_size is None else NeighborSampler(self.graph, fan_out)
 

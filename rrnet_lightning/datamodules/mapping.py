@@ -4,6 +4,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
@@ -43,6 +44,7 @@ class MappingDataModule(GraphDataModule):
         votes: put the neighbours' vote into ``edge_attr``; without it only messages carry the neighbours' labels.
         word_vectors: as in :func:`rrnet_lightning.data.class_vectors`; None for vectors of the names' spelling, which
             tell classes apart but know nothing of their meaning.
+        unknown: a class name without any known word is an ``error``, or gets a vector of its ``spelling``.
         evidence, mask_ratio, batch_size, fan_out, eval_fan_out, steps_per_epoch, num_workers: see
             :class:`GraphDataModule`.
 
@@ -60,6 +62,7 @@ class MappingDataModule(GraphDataModule):
         transductive: bool = False,
         votes: bool = True,
         word_vectors: str | None = None,
+        unknown: Literal["error", "spelling"] = "error",
         evidence: bool = True,
         mask_ratio: float = 0.2,
         batch_size: int | None = None,
@@ -79,6 +82,7 @@ class MappingDataModule(GraphDataModule):
         )
         self.source_k, self.target_k, self.top_k, self.add_truth = source_k, target_k, top_k, add_truth
         self.transductive, self.votes, self.word_vectors = transductive, votes, word_vectors
+        self.unknown: Literal["error", "spelling"] = unknown
         self.samples: Candidates | None = None
 
     @property
@@ -99,7 +103,7 @@ class MappingDataModule(GraphDataModule):
         collection = re.search(r"-(\d+)$", source)  # gensim names end with the width: no download to learn it
         if collection and not Path(source).expanduser().exists():
             return int(collection[1])
-        return class_vectors(self.class_names, source).shape[1]
+        return class_vectors(self.class_names, source, unknown=self.unknown).shape[1]
 
     @property
     def edge_dim(self) -> int:
@@ -117,7 +121,7 @@ class MappingDataModule(GraphDataModule):
         _check_at_most("target_k", self.target_k, len(samples.names) - 1, "the other classes")
         _check_at_most("top_k", self.top_k, len(samples.names), "the classes", least=1)
         self.source_ids, self.target_ids = samples.ids, samples.names
-        self.words = class_vectors(samples.names, self.word_vectors)
+        self.words = class_vectors(samples.names, self.word_vectors, unknown=self.unknown)
         self.source_intra = knn_edges(samples.features, self.source_k, pool=pool, group=samples.group)
         self.target_intra = knn_edges(self.words, self.target_k)
         truth = samples.label.where(train, -1)

@@ -115,6 +115,8 @@ class SocialDataModule(GraphDataModule):
             raise DataError("attributes: found 'statistics' without evidence, wanted 'random': no rating may be shown")
         if ratings_path is None and dataset not in RATING_SETS:
             raise DataError(f"dataset: found {dataset!r}, wanted one of {sorted(RATING_SETS)}, or set ratings_path")
+        if neighbors < 0 or random_dim < 1:
+            raise DataError(f"neighbors, random_dim: found {neighbors} and {random_dim}, wanted at least 0 and 1")
         self.dataset, self.root, self.ratings_path, self.trust_path = dataset, root, ratings_path, trust_path
         self.scale, self.outside, self.download, self.url = scale, outside, download, url
         self.folds, self.fold, self.seed, self.val_share, self.split_dir = folds, fold, seed, val_share, split_dir
@@ -142,6 +144,11 @@ class SocialDataModule(GraphDataModule):
         """The ratings; there after ``setup``."""
         assert self._ratings is not None, "call setup() first"
         return self._ratings
+
+    @property
+    def rating_scale(self) -> tuple[float, float]:
+        """Lowest and highest rating possible; there after ``setup``."""
+        return self.ratings.scale
 
     def prepare_data(self) -> None:
         """Fetch the data set if asked to."""

@@ -179,5 +179,5 @@ def test_weights_of_another_model_are_named(tmp_path: Path) -> None:
     data = social(tmp_path)
     model = fitted(BiasedMF, data, tmp_path)
     model.trainer.save_checkpoint(tmp_path / "own.ckpt")
-    with pytest.raises(CheckpointError, match=r"found user.rows \(30, 2\) .*wanted \(30, 3\)|found item.rows"):
+    with pytest.raises(CheckpointError, match=r"found (user|item).rows \(\d+, 2\), wanted \(\d+, 3\)"):
         quiet(tmp_path).test(BiasedMF(rank=3), data, ckpt_path=tmp_path / "own.ckpt", weights_only=True)
