@@ -1,4 +1,4 @@
-"""What is kept of predictions: a Parquet file at ``predict``, a table in the logger at ``test``."""
+"""What a run keeps: its config, a Parquet file of what ``predict`` says, a table of what ``test`` says."""
 
 import contextlib
 import os
@@ -9,9 +9,13 @@ import lightning as L
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+import yaml
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.cli import SaveConfigCallback
 from lightning.pytorch.loggers import WandbLogger
 from torch import Tensor
+
+from rrnet_lightning.runs import git_commit
 
 Rows = Literal["pairs", "best"]
 Predictions = dict[str, Tensor]
@@ -19,6 +23,27 @@ Predictions = dict[str, Tensor]
 
 class OutputError(OSError):
     """Results could not be written; nothing partial is left."""
+
+
+class SaveConfig(SaveConfigCallback):
+    """Save the resolved config beside the checkpoints and log it, with the git commit, when training starts."""
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Wait: a run whose data or options are refused leaves nothing behind."""
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write ``config.yaml`` into the run folder, once a run."""
+        file = Path(trainer.default_root_dir) / "config.yaml"
+        if not trainer.is_global_zero or file.exists():
+            return
+        config = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
+        config["trainer"]["default_root_dir"], config["checkpoint"]["dirpath"] = str(file.parent.parent), None
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(".part")
+        part.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+        part.replace(file)
+        for logger in trainer.loggers:
+            logger.log_hyperparams({**config, "git_commit": git_commit()})
 
 
 class PredictionWriter(Callback):

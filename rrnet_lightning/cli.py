@@ -6,20 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, RichProgressBar
-from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, WandbLogger
 
 import rrnet_lightning.baselines
 import rrnet_lightning.datamodules  # noqa: F401  (so that classes are found by their short names)
-from rrnet_lightning.callbacks import PredictionTable, PredictionWriter
+from rrnet_lightning.callbacks import PredictionTable, PredictionWriter, SaveConfig
 from rrnet_lightning.data import DataError
 from rrnet_lightning.graph import GraphError
 from rrnet_lightning.module import CheckpointError
 from rrnet_lightning.parser import Parser
-from rrnet_lightning.runs import RunError, check_same_data, find_checkpoint, git_commit, run_folder
+from rrnet_lightning.runs import RunError, check_same_data, find_checkpoint, run_folder
 
 
 @dataclass
@@ -40,27 +39,6 @@ class Wandb:
 
 class OptionError(ValueError):
     """The data, the model or the trainer refuses one of its options."""
-
-
-class SaveConfig(SaveConfigCallback):
-    """Save the resolved config beside the checkpoints and log it, with the git commit, when training starts."""
-
-    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Wait: a run whose data or options are refused leaves nothing behind."""
-
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write ``config.yaml`` into the run folder, once a run."""
-        file = Path(trainer.default_root_dir) / "config.yaml"
-        if not trainer.is_global_zero or file.exists():
-            return
-        config = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
-        config["trainer"]["default_root_dir"], config["checkpoint"]["dirpath"] = str(file.parent.parent), None
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part")
-        part.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-        part.replace(file)
-        for logger in trainer.loggers:
-            logger.log_hyperparams({**config, "git_commit": git_commit()})
 
 
 class RRNetCLI(LightningCLI):
