@@ -110,7 +110,7 @@ def test_summary_pairs_seed_means_with_the_best_peer() -> None:
     ("options", "expected"),
     [
         (["--models", "rrnt"], "found 'rrnt', wanted one of global, user"),
-        (["--models", "trustsvd"], "write configs/social_filmtrust_trustsvd.yaml"),
+        (["--models", "mine"], "write configs/social_filmtrust_mine.yaml"),
         (["--folds", "1"], "--folds: found 1, wanted 2 or more"),
         (["--folds", "100000"], "folds: found 100000"),
         (["--jobs", "0"], "--jobs: found 0"),
