@@ -1,11 +1,13 @@
 """The command line: LightningCLI, argument links, and where a run's config, checkpoints and logs are saved."""
 
+import shutil
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning as L
+import wandb
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -39,6 +41,17 @@ class Wandb:
 
 class OptionError(ValueError):
     """The data, the model or the trainer refuses one of its options."""
+
+
+USER_ERRORS = (
+    DataError,
+    GraphError,
+    RunError,
+    CheckpointError,
+    OptionError,
+    MisconfigurationException,
+    OSError,  # a place that cannot be read or written; its message names it
+)
 
 
 class RRNetCLI(LightningCLI):
@@ -100,8 +113,8 @@ class RRNetCLI(LightningCLI):
             options = {
                 name: value for name, value in asdict(self._get(self.config_init, "wandb")).items() if value is not None
             }
-            wandb = WandbLogger(save_dir=self.folder, id=self.folder.name, **options)
-            kwargs["logger"] = [wandb, CSVLogger(self.folder, name="metrics")]
+            dashboard = WandbLogger(save_dir=self.folder, id=self.folder.name, **options)
+            kwargs["logger"] = [dashboard, CSVLogger(self.folder, name="metrics")]
         if trainer.logger is not False:
             trainer.callbacks += [LearningRateMonitor(), PredictionTable()]
         if trainer.enable_progress_bar is not False:
@@ -112,16 +125,15 @@ class RRNetCLI(LightningCLI):
         built.callbacks.append(last)  # type: ignore[attr-defined]
         return built
 
-
-USER_ERRORS = (
-    DataError,
-    GraphError,
-    RunError,
-    CheckpointError,
-    OptionError,
-    MisconfigurationException,
-    OSError,  # a place that cannot be read or written; its message names it
-)
+    def fit(self, **kwargs: Any) -> None:
+        """Train; a run that is refused before its first checkpoint leaves nothing, not even the logs of a start."""
+        try:
+            self.trainer.fit(**kwargs)
+        except USER_ERRORS:
+            if not any(self.folder.glob("checkpoints/*.ckpt")):
+                wandb.finish(exit_code=1)
+                shutil.rmtree(self.folder, ignore_errors=True)
+            raise
 
 
 def main(args: ArgsType = None) -> None:

@@ -8,7 +8,7 @@ import yaml
 
 from rrnet_lightning.cli import main
 from rrnet_lightning.module import RRNetModule
-from tests.command import mini, only_run, refused
+from tests.command import mini, only_run, refused, start
 
 
 @pytest.fixture
@@ -117,6 +117,15 @@ def test_bad_ratings_file_is_named_with_its_line(here: Path, capsys: pytest.Capt
         file.write("1 2\n")
     lines = Path("data/filmtrust/ratings.txt").read_text().count("\n")
     assert f"ratings.txt, line {lines}: found 2 columns" in refused(capsys, mini("fit"))
+
+
+@pytest.mark.slow
+def test_refused_run_leaves_no_logs_either(here: Path) -> None:
+    Path("data/filmtrust/ratings.txt").write_text("1 1 9\n")
+    process = start(here, mini("fit", logger=True))
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 2 and "ratings.txt, line 1: found rating 9" in output
+    assert not list(here.glob("runs/*"))
 
 
 def test_misspelt_monitor_names_the_metrics_there_are(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
