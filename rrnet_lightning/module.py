@@ -18,6 +18,7 @@ from rrnet_lightning.nn.rrnet import PAPER_SOUND, RRNet, Unit
 from rrnet_lightning.objectives import MappingObjective, Objective, RatingObjective
 
 Predictions = dict[str, Tensor]
+Scored = tuple[Tensor, Tensor, Tensor]  # logits, y and source of the supervised edges
 
 
 def paper_sgd(params: Any) -> torch.optim.Optimizer:
@@ -125,11 +126,12 @@ class RRNetModule(L.LightningModule):
 
     def test_step(self, batch: HeteroData, batch_idx: int) -> Predictions:
         """Log loss and metrics; return the predictions as :meth:`predict_step` does."""
-        self._step(batch, "test")
-        return self.predict_step(batch, batch_idx)
+        scored = self._supervised(batch)
+        self._step(batch, "test", scored)
+        return self._rows(batch, scored)
 
-    def _step(self, batch: HeteroData, stage: str) -> Tensor:
-        logits, y, source = self._supervised(batch)
+    def _step(self, batch: HeteroData, stage: str, scored: Scored | None = None) -> Tensor:
+        logits, y, source = scored or self._supervised(batch)
         loss = self.objective.loss(logits, y, source)
         size = len(y)
         if stage == "train":
@@ -148,17 +150,19 @@ class RRNetModule(L.LightningModule):
 
         ``y`` is NaN where the truth is not known.
         """
-        inter = batch[INTER]
-        index = inter.edge_index[:, inter.supervised]
-        logits, y, source = self._supervised(batch)
+        return self._rows(batch, self._supervised(batch))
+
+    def _rows(self, batch: HeteroData, scored: Scored) -> Predictions:
+        logits, y, source = scored
+        target = batch[INTER].edge_index[1, batch[INTER].supervised]
         return {
-            "source": batch[SOURCE].n_id[index[0]],
-            "target": batch[TARGET].n_id[index[1]],
+            "source": batch[SOURCE].n_id[source],
+            "target": batch[TARGET].n_id[target],
             "score": self.objective.predict(logits, source),
             "y": y,
         }
 
-    def _supervised(self, batch: HeteroData) -> tuple[Tensor, Tensor, Tensor]:
+    def _supervised(self, batch: HeteroData) -> Scored:
         inter = batch[INTER]
         chosen = inter.supervised
         return self(batch)[chosen], inter.y[chosen], inter.edge_index[0, chosen]

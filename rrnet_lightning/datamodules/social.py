@@ -14,7 +14,6 @@ from rrnet_lightning.data import (
     DataError,
     Ratings,
     co_rating_neighbors,
-    data_root,
     dataset_folder,
     fetch_rating_set,
     fold_split,
@@ -178,7 +177,7 @@ class SocialDataModule(GraphDataModule):
             return read_ratings(Path(self.ratings_path), self.trust_path, self.scale, self.outside or "error")
         known = RATING_SETS[self.dataset]
         hint = "--data.download true fetches it." if known.url else "Fetch it, or --data.download true --data.url ..."
-        folder = dataset_folder(self.dataset, known.files, data_root(self.root), hint)
+        folder = dataset_folder(self.dataset, known.files, self.root, hint)
         return known.read(folder, outside=self.outside) if self.outside else known.read(folder)
 
     def stage_graph(self, stage: Stage) -> HeteroData:
