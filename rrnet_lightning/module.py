@@ -93,17 +93,18 @@ class RRNetModule(L.LightningModule):
         """Refuse ratings that the objective cannot say.
 
         Raises:
-            GraphError: the data's rating scale reaches outside the objective's.
+            GraphError: the data's rating scale reaches outside the objective's, or with ``prior``, which is a place on
+                the scale, is another one.
         """
         scale = getattr(getattr(self.trainer, "datamodule", None), "rating_scale", None)
         if scale is not None and isinstance(self.objective, RatingObjective):
             low, high = self.objective.low, self.objective.high
-            if not low <= scale[0] <= scale[1] <= high:
-                found, fix = (
-                    f"{low:g} to {high:g}",
-                    f"--model.objective.low {scale[0]:g} --model.objective.high {scale[1]:g}",
-                )
-                raise GraphError.of("RatingObjective", found, f"the data's scale, {scale[0]:g} to {scale[1]:g}", fix)
+            fits = (low, high) == scale if self.network.prior else low <= scale[0] <= scale[1] <= high
+            if not fits:
+                found, wanted = (f"{ends[0]:g} to {ends[1]:g}" for ends in ((low, high), scale))
+                fix = f"--model.objective.low {scale[0]:g} --model.objective.high {scale[1]:g}"
+                fix += f", or --data.scale [{low:g},{high:g}] if your ratings are on that scale"
+                raise GraphError.of("RatingObjective", found, f"the data's scale, {wanted}", fix)
 
     def forward(self, batch: HeteroData) -> Tensor:
         """Return [E] logits of the batch's inter-edges."""

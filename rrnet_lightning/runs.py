@@ -84,6 +84,8 @@ def check_same_data(saved: Path, data: dict[str, Any]) -> None:
 
 def plain(value: Any) -> Any:
     """Return a value of a config as YAML gives it back: tuples as lists."""
+    if isinstance(value, dict):
+        return {name: plain(part) for name, part in value.items()}
     return [plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 

@@ -14,7 +14,7 @@ ALLOWED = {  # layer -> what of ours it may import, besides itself
     "objectives": set(),
     "module": {"nn", "graph", "objectives"},
     "baselines": {"graph", "data", "objectives", "module"},
-    "datamodules": {"data", "graph"},
+    "datamodules": {"data", "graph", "baselines"},
 }
 MAY_IMPORT_LIGHTNING = {"module", "backbones", "baselines", "datamodules", "callbacks", "parser", "cli", "demo"}
 

@@ -1,6 +1,7 @@
 from .base import RatingBaseline
 from .factorisation import BiasedMF, SVDpp
 from .lightgcn import LightGCN
+from .scorer import Scorer
 from .social import SocialMF, SoReg, TrustMF, TrustSVD
 from .tables import Table, TrainingRatings
 
@@ -9,6 +10,7 @@ __all__ = [
     "LightGCN",
     "RatingBaseline",
     "SVDpp",
+    "Scorer",
     "SoReg",
     "SocialMF",
     "Table",

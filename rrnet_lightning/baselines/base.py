@@ -1,6 +1,7 @@
 """RatingBaseline: what all models that learn a vector for each user and item share. A model adds its equation."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import lightning as L
@@ -16,6 +17,8 @@ from rrnet_lightning.module import CheckpointError, Predictions
 from rrnet_lightning.objectives import RatingObjective
 
 from .tables import Table, TrainingRatings
+
+Asked = tuple[Tensor, Tensor, Tensor]  # user [B], item [B], rating [B]
 
 
 class RatingBaseline(L.LightningModule, ABC):
@@ -106,18 +109,36 @@ class RatingBaseline(L.LightningModule, ABC):
     def training_step(self, batch: HeteroData, batch_idx: int) -> None:
         """Go once through the batch's supervised ratings, in an order that seed and step alone decide."""
         optimizer: Any = self.optimizers()
-        user, item, rating = _asked(batch)
+        ratings = _asked(batch)
         seed = (torch.initial_seed() + self.global_step) % 2**63
+        loss, size = self._pass(ratings, optimizer, self.manual_backward, seed), max(len(ratings[2]), 1)
+        self.log("train/loss", loss, batch_size=size, on_step=False, on_epoch=True)
+
+    def learn(self, train: TrainingRatings, epochs: int, seed: int) -> None:
+        """Build the tables and fit them without a trainer; the same seed gives the same model."""
+        with torch.random.fork_rng(devices=[]), torch.enable_grad():
+            torch.manual_seed(seed)
+            self.build(train)
+            self.num_ratings = len(train.rating)
+            optimizer = self.optimizer(self.parameters())
+            scheduler: Any = self.scheduler(optimizer) if self.scheduler else None
+            for epoch in range(epochs):
+                self._pass((train.user, train.item, train.rating), optimizer, Tensor.backward, seed + epoch)
+                if scheduler is not None:
+                    scheduler.step()
+
+    def _pass(self, ratings: Asked, optimizer: Any, backward: Callable[[Tensor], None], seed: int) -> Tensor:
+        """Step once through the mini-batches; return the mean squared error on the way."""
+        user, item, rating = ratings
         order = torch.randperm(len(rating), generator=torch.Generator().manual_seed(seed)).to(rating.device)
         total = torch.zeros((), device=rating.device)
         for rows in order.split(self.batch_size):
             error = self.error(user[rows], item[rows], rating[rows])
             optimizer.zero_grad()
-            self.manual_backward(error + self.penalty() / self.num_ratings)
+            backward(error + self.penalty() / self.num_ratings)
             optimizer.step()
             total += error.detach() * len(rows)
-        size = max(len(rating), 1)
-        self.log("train/loss", total / size, batch_size=size, on_step=False, on_epoch=True)
+        return total / max(len(rating), 1)
 
     def on_train_epoch_end(self) -> None:
         """Step the scheduler, which Lightning leaves to modules that step their own optimiser."""
@@ -171,7 +192,7 @@ class RatingBaseline(L.LightningModule, ABC):
                 )
 
 
-def _asked(batch: HeteroData) -> tuple[Tensor, Tensor, Tensor]:
+def _asked(batch: HeteroData) -> Asked:
     """Users and items of the supervised edges, as rows of the full data, and their ratings."""
     inter = batch[INTER]
     user, item = inter.edge_index[:, inter.supervised]

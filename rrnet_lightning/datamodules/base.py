@@ -99,6 +99,10 @@ class GraphDataModule(L.LightningDataModule, ABC):
 
         ``observed`` [E] bool: the answer may be shown in this stage. ``asked`` [E] bool: it is to be predicted (in
         training: the answers known, of which a share is asked at each step).
+
+        A task with initial scores from a model that was fitted on answers adds ``initial`` [E]; for training [E, V],
+        and ``hidden`` [E, V] bool: V sets of answers, with the scores of a model that saw all answers but the set's.
+        Each step then hides one set, not a random share, and ``initial`` becomes that set's column.
         """
 
     @abstractmethod
@@ -130,7 +134,8 @@ class GraphDataModule(L.LightningDataModule, ABC):
         return self._loader("predict")
 
     def _loader(self, stage: Stage) -> DataLoader[HeteroData]:
-        batches = GraphBatches(self, stage)
+        with torch.inference_mode(False):  # Lightning asks inside one, where nothing could be fitted for the graph
+            batches = GraphBatches(self, stage)
         draws = SeedBatches(
             batches.seeds,
             self.batch_size,
@@ -167,8 +172,13 @@ class GraphBatches(Dataset[HeteroData]):
         if self.train and self.task.evidence:
             is_seed = torch.zeros(len(data["source"].x), dtype=torch.bool).index_fill_(0, seeds, True)
             here = asked & is_seed[inter.edge_index[0]]
-            asked = hide(here, self.task.mask_ratio, generator, group=self.group)
-            visible = visible & ~asked
+            if "hidden" in inter:
+                view = int(torch.randint(inter.hidden.size(1), (), generator=generator))
+                hidden, inter.initial = inter.hidden[:, view], inter.initial[:, view]
+                del inter.hidden
+            else:
+                hidden = hide(here, self.task.mask_ratio, generator, group=self.group)
+            visible, asked = visible & ~hidden, here & hidden
         inter.known, inter.supervised = visible, asked
         self.task.reveal(data, visible)
         return data if self.sampler is None else self.sampler.sample(data, seeds, generator)

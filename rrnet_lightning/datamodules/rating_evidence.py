@@ -15,12 +15,14 @@ def write_evidence(data: HeteroData, visible: Tensor, scale: tuple[float, float]
 
     - ``message``: the visible edges.
     - ``edge_attr``: [known, known · z, (b_ui - mu) / sigma], then for each of ``data.paths`` the mean z that its paths
-      bring and log(1 + their weight), see :class:`rrnet_lightning.graph.Paths`.
+      bring and log(1 + their weight), see :class:`rrnet_lightning.graph.Paths`; last, where there is ``initial``, the
+      scorer's estimate: (initial - b_ui) / sigma.
     - ``prior``: the logit of b_ui's place on the scale, kept 2 % off its ends.
     - ``x`` of users and items, where ``statistics``: bias / sigma, log(1 + n) / 3, own spread / sigma - 1, 1 / (1 + n).
 
     Shapes:
-        visible: [E] bool. Nothing written depends on ``y`` where it is False. ``data.paths`` is taken out of ``data``.
+        visible: [E] bool. Nothing written depends on ``y`` where it is False. ``data.paths`` and ``initial`` are
+            taken out of ``data``.
     """
     inter = data[INTER]
     user, item = inter.edge_index
@@ -35,6 +37,9 @@ def write_evidence(data: HeteroData, visible: Tensor, scale: tuple[float, float]
         heard, weight = paths.gather(z, visible)
         columns += [heard, weight.log1p()]
     del data.paths
+    if "initial" in inter:
+        columns.append((inter.initial - estimate) / sigma)
+        del inter.initial
     inter.message, inter.edge_attr = visible, torch.stack(columns, 1)
     inter.prior = ((estimate - low) / max(high - low, 1e-3)).clamp(0.02, 0.98).logit()
     if statistics:

@@ -9,6 +9,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from rrnet_lightning.baselines import Scorer, TrainingRatings
 from rrnet_lightning.data import (
     RATING_SETS,
     DataError,
@@ -62,6 +63,7 @@ class SocialDataModule(GraphDataModule):
         random_dim: width of ``random`` attributes, 128 in the paper.
         neighbors: co-rating neighbours of each user and item whose ratings speak for a pair; 0 leaves paths out.
         trust: neighbours by trust in ``both`` directions, from trusted user to ``truster`` only, or ``none``.
+        scorer: rating model whose estimates are one more edge attribute; null leaves them out.
         predict_path: file of ``user item`` pairs for ``predict`` to rate; null rates the test pairs.
         evidence, mask_ratio, batch_size, fan_out, eval_fan_out, steps_per_epoch, num_workers: see
             :class:`GraphDataModule`. Without evidence, no rating is shown and every candidate edge sends messages.
@@ -92,6 +94,7 @@ class SocialDataModule(GraphDataModule):
         random_dim: int = 128,
         neighbors: int = 20,
         trust: Trust = "both",
+        scorer: Scorer | None = None,
         predict_path: str | None = None,
         evidence: bool = True,
         mask_ratio: float = 0.2,
@@ -112,6 +115,8 @@ class SocialDataModule(GraphDataModule):
         )
         if attributes == "statistics" and not evidence:
             raise DataError("attributes: found 'statistics' without evidence, wanted 'random': no rating may be shown")
+        if scorer is not None and not evidence:
+            raise DataError("scorer: found one without evidence, wanted null: no rating may be shown")
         if ratings_path is None and dataset not in RATING_SETS:
             raise DataError(f"dataset: found {dataset!r}, wanted one of {sorted(RATING_SETS)}, or set ratings_path")
         if neighbors < 0 or random_dim < 1:
@@ -120,7 +125,7 @@ class SocialDataModule(GraphDataModule):
         self.scale, self.outside, self.download, self.url = scale, outside, download, url
         self.folds, self.fold, self.seed, self.val_share, self.split_dir = folds, fold, seed, val_share, split_dir
         self.candidates, self.attributes, self.random_dim = candidates, attributes, random_dim
-        self.neighbors, self.trust, self.predict_path = neighbors, trust, predict_path
+        self.neighbors, self.trust, self.scorer, self.predict_path = neighbors, trust, scorer, predict_path
         self._ratings: Ratings | None = None
 
     @property
@@ -135,8 +140,9 @@ class SocialDataModule(GraphDataModule):
 
     @property
     def edge_dim(self) -> int:
-        """3 with evidence, 4 more with ``neighbors`` and 2 with ``trust``; 0 without evidence."""
-        return 3 + 4 * (self.neighbors > 0) + 2 * (self.trust != "none") if self.evidence else 0
+        """3 with evidence, 4 more with ``neighbors``, 2 with ``trust``, 1 with a scorer; 0 without evidence."""
+        more = 4 * (self.neighbors > 0) + 2 * (self.trust != "none") + (self.scorer is not None)
+        return 3 + more if self.evidence else 0
 
     @property
     def ratings(self) -> Ratings:
@@ -203,6 +209,8 @@ class SocialDataModule(GraphDataModule):
         data = build_graph(nodes[0], nodes[1], inter, source_intra=self._trust_edges(), y=spread(y))
         data[INTER].observed, data[INTER].asked = spread(shown), spread(asked)
         data.paths = self._paths(data) if self.evidence else []
+        if self.scorer is not None:
+            self._score(data, self.scorer, stage)
         return data
 
     def _roles(self, stage: Stage) -> tuple[Tensor, Tensor]:
@@ -257,6 +265,25 @@ class SocialDataModule(GraphDataModule):
             evidence_paths(inter.edge_index, intra, weight, side=side, observed=inter.observed)
             for intra, weight, side in links
         ]
+
+    def _score(self, data: HeteroData, scorer: Scorer, stage: Stage) -> None:
+        """Write what a model fitted on the observed ratings says of each pair; in training, one for each set hidden."""
+        inter, ratings = data[INTER], self.ratings
+        (user, item), observed = inter.edge_index, inter.observed
+        train = TrainingRatings(
+            user[observed],
+            item[observed],
+            inter.y[observed],
+            data[SOURCE_INTRA].edge_index,
+            ratings.num_users,
+            ratings.num_items,
+            ratings.scale,
+        )
+        if stage == "train":
+            hidden, inter.initial = scorer.views(train, user, item, self.seed)
+            inter.hidden = hidden.new_zeros(inter.initial.shape).masked_scatter_(observed.unsqueeze(1), hidden)
+        else:
+            inter.initial = scorer.score(train, user, item, self.seed)
 
     def reveal(self, data: HeteroData, visible: Tensor) -> None:
         """Write the visible ratings, and what follows from them alone, into the graph."""
