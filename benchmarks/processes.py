@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -38,7 +39,8 @@ def run_jobs(jobs: Sequence[Job], runs: Path, parallel: int) -> Generator[Outcom
 
 def job_folder(job: Job, runs: Path) -> Path:
     """Where a job keeps its log, and its run folder with the checkpoints."""
-    return runs / job.data / f"{job.model}-{job.config}" / f"fold{job.fold}-seed{job.seed}"
+    name = re.sub(r"[^\w.]+", "-", job.model)[:60]
+    return runs / job.data / f"{name}-{job.config}" / f"fold{job.fold}-seed{job.seed}"
 
 
 def _start(job: Job, folder: Path, parallel: int) -> subprocess.Popen[bytes]:

@@ -7,10 +7,19 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import NamedTuple
 
 
 class BenchmarkError(ValueError):
     """A benchmark that cannot be run as asked; the message says what to do."""
+
+
+class Slice(NamedTuple):
+    """Errors on some of the ratings asked for: how many, and the sums of their absolute and squared errors."""
+
+    size: int
+    absolute: float
+    squared: float
 
 
 @dataclass(frozen=True)
@@ -18,13 +27,16 @@ class Job:
     """One run.
 
     Attributes:
-        model: name in the table.
+        model: name in the table; what follows the first word are options, see ``benchmarks.social``.
         data: key of ``RATING_SETS``.
         folds, fold, fold_seed: the split, see ``fold_split``.
         seed: of the model.
         config: short digest of all else that the result depends on: config file or peers, overrides, data, split.
         file: config file of a model trained by the command line; None for a peer.
         overrides: further options of its command line.
+        part: ``test``: learn from all ratings outside the fold, measure on the fold; ``val``: learn from the training
+            ratings alone, measure on the validation ratings.
+        members: trained with as many seeds from ``seed`` on, whose predictions are averaged.
     """
 
     model: str
@@ -36,6 +48,8 @@ class Job:
     config: str
     file: str | None = None
     overrides: tuple[str, ...] = ()
+    part: str = "test"
+    members: int = 1
 
     @property
     def key(self) -> tuple[str, int, int, str]:
@@ -45,9 +59,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Row:
-    """The result of a job: errors on the test fold in rating units, seconds of training, memory of the whole process.
+    """The result of a job: errors in rating units, seconds of training, memory of the whole process.
 
     Attributes:
+        slices: errors on the users and items of which little is known, by name.
         command: the benchmark command that ran it.
         date: UTC, ISO 8601.
     """
@@ -60,6 +75,7 @@ class Row:
     rmse: float
     fit_seconds: float
     peak_mib: float
+    slices: dict[str, Slice]
     command: str
     date: str
 
@@ -81,7 +97,9 @@ def read_rows(path: Path) -> list[Row]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             values = json.loads(line)
-            row = Row(**{field.name: field.type(values.pop(field.name)) for field in fields(Row)})  # type: ignore[operator]
+            slices = {name: Slice(*entry) for name, entry in values.pop("slices").items()}
+            plain = [field for field in fields(Row) if field.name != "slices"]
+            row = Row(slices=slices, **{field.name: field.type(values.pop(field.name)) for field in plain})  # type: ignore
             if values or not all(map(math.isfinite, (row.mae, row.rmse, row.fit_seconds, row.peak_mib))):
                 raise ValueError("unknown or not finite values")
         except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -17,10 +17,13 @@ METRICS = ("mae", "rmse")
 NOTE = """\
 Each figure is the mean ± standard deviation over folds, of the mean over seeds in each fold, in rating units. The best
 peer is the model with the lowest mean that is not an RR-Net; a difference is the mean over folds of model - best peer,
-with its 95 % t-interval over folds. Peers of closed form and Surprise's learn from training and validation ratings
-together; a model with a config learns from the training ratings, stops on the validation ratings, and may read both as
-evidence at test. Fit seconds: mean of the training alone, its validation included, importing and testing left out. Peak
-memory: the highest of the model's processes, Python and libraries included, the GPU's own left out.
+with its 95 % t-interval over folds. All models learn from the same ratings, for a number of epochs fixed beforehand.
+Fit seconds: mean of the training alone, scorers included, importing and testing left out. Peak memory: the highest of
+the model's processes, Python and libraries included, the GPU's own left out.
+"""
+SLICES = """\
+The same runs on users and items of which few ratings were learnt from: RMSE over the ratings of all folds together, and
+the mean over folds of the paired difference to the same peer with its 95 % interval.
 """
 
 
@@ -39,6 +42,17 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class SliceSummary:
+    """Errors of a model on some of the ratings, over all folds and seeds; ``difference`` of RMSE, paired by fold."""
+
+    name: str
+    count: int
+    mae: float | None
+    rmse: float | None
+    difference: Difference | None
+
+
+@dataclass(frozen=True)
 class Summary:
     """One model of the table. What cannot be said yet, or not at all, is None.
 
@@ -47,6 +61,7 @@ class Summary:
         mae_mean, mae_sd, rmse_mean, rmse_sd: over folds.
         mae_difference, rmse_difference: to the best peer by that metric; None for that peer itself.
         fit_seconds: mean over runs. peak_mib: maximum over runs.
+        slices: the same on some of the ratings.
     """
 
     model: str
@@ -60,6 +75,7 @@ class Summary:
     rmse_difference: Difference | None
     fit_seconds: float | None
     peak_mib: float | None
+    slices: list[SliceSummary]
 
 
 def paired_difference(model: Sequence[float], peer: Sequence[float], name: str = "") -> Difference:
@@ -116,9 +132,36 @@ def summarise(rows: Sequence[Row], models: Sequence[str], peers: Sequence[str]) 
                 rmse_difference=difference(name, "rmse"),
                 fit_seconds=mean(row.fit_seconds for row in own) if own else None,
                 peak_mib=max((row.peak_mib for row in own), default=None),
+                slices=[
+                    slice_summary(text, own, by_model.get(best["rmse"] or "", []), best["rmse"])
+                    for text in dict.fromkeys(text for row in own for text in row.slices)
+                ],
             )
         )
     return summaries
+
+
+def slice_summary(name: str, rows: Sequence[Row], theirs: Sequence[Row], peer: str | None) -> SliceSummary:
+    """Sum up one slice of a model's rows; ``theirs`` are the peer's."""
+    counts, absolute, squared = (sum(row.slices[name][column] for row in rows) for column in range(3))
+    folds = [_rmse_by_fold(some, name) for some in (rows, theirs)]
+    common = sorted(folds[0].keys() & folds[1].keys())
+    if peer is None or not common or folds[0] == folds[1]:
+        difference = None
+    else:
+        difference = paired_difference([folds[0][fold] for fold in common], [folds[1][fold] for fold in common], peer)
+    if not counts:
+        return SliceSummary(name, 0, None, None, None)
+    return SliceSummary(name, int(counts), absolute / counts, (squared / counts) ** 0.5, difference)
+
+
+def _rmse_by_fold(rows: Iterable[Row], name: str) -> dict[int, float]:
+    """RMSE of a slice in each fold where it has ratings, mean over seeds."""
+    values: dict[int, list[float]] = {}
+    for row in rows:
+        if name in row.slices and row.slices[name].size:
+            values.setdefault(row.fold, []).append((row.slices[name].squared / row.slices[name].size) ** 0.5)
+    return {fold: mean(found) for fold, found in values.items()}
 
 
 def markdown(summaries: Sequence[Summary], about: Mapping[str, str]) -> str:
@@ -140,7 +183,24 @@ def markdown(summaries: Sequence[Summary], about: Mapping[str, str]) -> str:
             "–" if row.peak_mib is None else f"{row.peak_mib:.0f}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, "", NOTE])
+    return "\n".join([*lines, "", NOTE, *_slices(summaries)])
+
+
+def _slices(summaries: Sequence[Summary]) -> list[str]:
+    names = list(dict.fromkeys(part.name for row in summaries for part in row.slices))
+    if not names:
+        return []
+    cells = {(row.model, part.name): part for row in summaries for part in row.slices}
+    counts = {name: max(part.count for row in summaries for part in row.slices if part.name == name) for name in names}
+    lines = [SLICES, f"| model | {' | '.join(f'{name} (n = {counts[name]:,})' for name in names)} |"]
+    lines.append("|---" * (len(names) + 1) + "|")
+    for row in summaries:
+        found = [cells.get((row.model, name)) for name in names]
+        texts = [
+            "–" if part is None else f"{_spread(part.rmse, None)} {part.difference or ''}".strip() for part in found
+        ]
+        lines.append(f"| {row.model} | {' | '.join(texts)} |")
+    return [*lines, ""]
 
 
 def parquet(summaries: Sequence[Summary], about: Mapping[str, str]) -> bytes:
@@ -148,6 +208,7 @@ def parquet(summaries: Sequence[Summary], about: Mapping[str, str]) -> bytes:
     numbers = [("mean", pa.float64()), ("low", pa.float64()), ("high", pa.float64())]
     types: dict[Any, Any] = {str: pa.string(), int: pa.int64(), float | None: pa.float64()}
     types[Difference | None] = pa.struct([("peer", pa.string()), *numbers])
+    types[list[SliceSummary]] = pa.list_(pa.struct([(field.name, types[field.type]) for field in fields(SliceSummary)]))
     schema = pa.schema([(field.name, types[field.type]) for field in fields(Summary)], metadata=dict(about))
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pylist([asdict(summary) for summary in summaries], schema=schema), buffer)

@@ -5,14 +5,18 @@ import math
 import resource
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from benchmarks.peers import PEERS
 from benchmarks.rows import BenchmarkError, Job, write_whole
 from rrnet_lightning.data import RATING_SETS, DataError, Ratings, data_root, dataset_folder, fold_split
+
+VAL_SHARE = 0.1  # of the ratings outside the test fold, where settings are compared
 
 
 def load_ratings(name: str) -> tuple[Ratings, Path]:
@@ -27,27 +31,21 @@ def load_ratings(name: str) -> tuple[Ratings, Path]:
     return known.read(folder), folder
 
 
-def run_peer(job: Job) -> dict[str, float]:
-    """Fit a peer on the training and validation ratings, test it on the fold; ``fit_seconds`` leaves reading out."""
+def run_peer(job: Job) -> dict[str, Any]:
+    """Fit a peer and measure it; ``fit_seconds`` leaves reading out."""
     ratings, _ = load_ratings(job.data)
-    split = fold_split(len(ratings.rating), job.folds, job.fold, job.fold_seed)
-    rows = torch.cat([split.train, split.val]).sort().values
+    learn, asked = parts(job, len(ratings.rating))
     started = time.perf_counter()
-    predict = PEERS[job.model].fit(ratings, rows, job.seed)
+    predict = PEERS[job.model].fit(ratings, learn, job.seed)
     seconds = time.perf_counter() - started
-    error = predict(ratings.user[split.test], ratings.item[split.test]) - ratings.rating[split.test]
-    return {
-        "mae": error.abs().mean().item(),
-        "rmse": error.square().mean().sqrt().item(),
-        "fit_seconds": seconds,
-    }
+    return {**errors(ratings, learn, asked, predict(ratings.user[asked], ratings.item[asked])), "fit_seconds": seconds}
 
 
-def run_config(job: Job, folder: Path) -> dict[str, float]:
-    """Train a shipped config through the command line's own class, test its best checkpoint.
+def run_config(job: Job, folder: Path) -> dict[str, Any]:
+    """Train a shipped config through the command line's own class, for all its epochs, and measure the last weights.
 
     Raises:
-        BenchmarkError: it would not be tested on the fold that the peers are tested on.
+        BenchmarkError: it would not be measured on the ratings that the peers are measured on.
     """
     from rrnet_lightning.cli import RRNetCLI
 
@@ -60,22 +58,52 @@ def run_config(job: Job, folder: Path) -> dict[str, float]:
         def after_fit(self) -> None:
             self.seconds = time.perf_counter() - self.started
 
-    def run(subcommand: str, *more: str) -> Any:
-        return TimedCLI([subcommand, *arguments(job, folder), *more])
+    ratings, _ = load_ratings(job.data)
+    learn, asked = parts(job, len(ratings.rating))
+    total, seconds = torch.zeros(len(asked)), 0.0
+    for member in range(job.members):
+        cli = TimedCLI(["fit", *arguments(replace(job, seed=job.seed + member), folder)])
+        check_split(job, cli.datamodule)
+        total += predictions(cli, job.part, ratings, asked)
+        seconds += cli.seconds
+    return {**errors(ratings, learn, asked, total / job.members), "fit_seconds": seconds}
 
-    fit = run("fit")
-    check_fold(job, fit.datamodule)
-    best = fit.trainer.checkpoint_callback.best_model_path
-    if not best:
-        raise BenchmarkError(
-            f"{job.model}: the training left no best checkpoint in {fit.folder}. Set checkpoint.monitor"
-        )
-    metrics = run("test", "--ckpt_path", best).trainer.callback_metrics
-    return {
-        "mae": metrics["test/mae"].item(),
-        "rmse": metrics["test/rmse"].item(),
-        "fit_seconds": fit.seconds,
-    }
+
+def predictions(cli: Any, part: str, ratings: Ratings, asked: Tensor) -> Tensor:
+    """What the checkpoint of a training run rates the pairs of some rows, in their order, [len(asked)]."""
+    loader = cli.datamodule.val_dataloader() if part == "val" else cli.datamodule.predict_dataloader()
+    batches = cli.trainer.predict(cli.model, loader, ckpt_path=cli.trainer.checkpoint_callback.best_model_path)
+    user, item, score = (torch.cat([batch[name] for batch in batches]) for name in ("source", "target", "score"))
+    found, wanted = (u * ratings.num_items + i for u, i in ((user, item), (ratings.user[asked], ratings.item[asked])))
+    order = found.argsort()
+    if not torch.equal(found[order], wanted.sort().values):
+        raise BenchmarkError(f"predictions: found {len(found)} pairs, wanted the {len(wanted)} asked for, each once")
+    return score[order][wanted.argsort().argsort()].cpu()
+
+
+def parts(job: Job, n: int) -> tuple[Tensor, Tensor]:
+    """Rows to learn from and rows to measure on, [.] long each, of n ratings."""
+    split = fold_split(n, job.folds, job.fold, job.fold_seed, VAL_SHARE if job.part == "val" else 0)
+    return split.train, split.val if job.part == "val" else split.test
+
+
+def errors(ratings: Ratings, learn: Tensor, asked: Tensor, predicted: Tensor) -> dict[str, Any]:
+    """MAE, RMSE, and the errors on users and items with few ratings among those learnt from.
+
+    Shapes:
+        learn, asked: [.] long, rows of the ratings. predicted: [len(asked)].
+    """
+    error = predicted.double() - ratings.rating[asked].double()
+    slices = {}
+    for name, column, size in (("users", ratings.user, ratings.num_users), ("items", ratings.item, ratings.num_items)):
+        known = torch.bincount(column[learn], minlength=size)[column[asked]]
+        for text, chosen in (
+            (f"{name} of no rating", known == 0),
+            (f"{name} of 1 to 4 ratings", known.clamp(1, 4) == known),
+        ):
+            e = error[chosen]
+            slices[text] = [len(e), e.abs().sum().item(), e.square().sum().item()]
+    return {"mae": error.abs().mean().item(), "rmse": error.square().mean().sqrt().item(), "slices": slices}
 
 
 def arguments(job: Job, folder: Path) -> list[str]:
@@ -86,23 +114,28 @@ def arguments(job: Job, folder: Path) -> list[str]:
         "data.folds": job.folds,
         "data.fold": job.fold,
         "data.seed": job.fold_seed,
+        "data.val_share": VAL_SHARE if job.part == "val" else 0,
+        "checkpoint.monitor": "null",  # the last weights: nothing is chosen on the ratings measured on
+        "trainer.limit_val_batches": 0,
         "trainer.default_root_dir": folder,
+        "predictions.path": folder / "predictions.parquet",
         "trainer.logger": "false",
         "trainer.enable_progress_bar": "false",
         "trainer.enable_model_summary": "false",
-        "wandb.group": f"benchmark-{job.data}-{job.model}-{job.config}",
+        "wandb.group": f"benchmark-{job.data}-{job.config}",
     }
     return [*(f"--{name}={value}" for name, value in options.items()), *job.overrides]
 
 
-def check_fold(job: Job, data: Any) -> None:
-    """BenchmarkError unless the datamodule tests on the very rows that the peers are tested on."""
+def check_split(job: Job, data: Any) -> None:
+    """BenchmarkError unless the datamodule learns from and asks for the very rows that the peers do."""
     known = data.ratings_path is None and data.dataset == job.data
-    want = fold_split(len(data.ratings.rating), job.folds, job.fold, job.fold_seed)
-    if not (known and torch.equal(data.split.test, want.test)):
+    learn, asked = parts(job, len(data.ratings.rating))
+    found = data.split.val if job.part == "val" else data.split.test
+    if not (known and torch.equal(found, asked) and torch.equal(data.split.train, learn)):
         raise BenchmarkError(
-            f"{job.file}: found other test ratings than the peers', wanted fold {job.fold} of {job.folds} of "
-            f"{job.data}, seed {job.fold_seed}. Remove what changes data set or split from the config or the overrides"
+            f"{job.file}: found other ratings than the peers', wanted fold {job.fold} of {job.folds} of "
+            f"{job.data}, seed {job.fold_seed}. Remove what changes data set or split from the config or the options"
         )
 
 

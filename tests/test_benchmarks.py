@@ -1,4 +1,5 @@
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,10 +10,11 @@ from scipy import stats
 
 from benchmarks import processes
 from benchmarks.peers import PEERS
-from benchmarks.rows import BenchmarkError, Job, Row, append_row, read_rows
-from benchmarks.social import main, parse, plan
+from benchmarks.plan import plan
+from benchmarks.rows import BenchmarkError, Job, Row, Slice, append_row, read_rows
+from benchmarks.social import main, parse
 from benchmarks.table import paired_difference, summarise
-from benchmarks.worker import arguments, check_fold, load_ratings, run_peer
+from benchmarks.worker import arguments, check_split, errors, load_ratings, run_peer
 from rrnet_lightning.data import Ratings, fold_split
 from tests.fake import write_filmtrust
 
@@ -37,50 +39,7 @@ def configs(tmp_path: Path) -> Path:
 
 
 def row(model: str, fold: int, error: float, seed: int = 0) -> Row:
-    return Row(model, fold, seed, "abc", error / 2, error, 1.0 + fold, 100.0 + fold, "command", "2026-01-01")
-
-
-def dense_ratings(users: int, items: int) -> Ratings:
-    """All pairs on a scale of 0 to 4: 4 for items of odd number, 0 for the others; the first user gives 0 to all."""
-    user, item = torch.arange(users).repeat_interleave(items), torch.arange(items).repeat(users)
-    rating = 4.0 * (item % 2) * (user > 0)
-    names = [str(number) for number in range(max(users, items))]
-    return Ratings(user, item, rating, torch.zeros(2, 0).long(), names[:users], names[:items], (0, 4), {})
-
-
-def small_ratings() -> Ratings:
-    user, item, rating = torch.tensor([[0, 0, 0], [0, 1, 4], [1, 0, 2], [1, 1, 1], [2, 2, 3]]).unbind(1)
-    return Ratings(user, item, rating.float(), torch.zeros(2, 0).long(), ["a", "b", "c"], ["x", "y", "z"], (0, 4), {})
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("global", [7 / 4] * 3),  # of 0, 4, 2, 1
-        ("user", [2, 3 / 2, 7 / 4]),  # the last user and item have no training rating
-        ("item", [1, 5 / 2, 7 / 4]),
-    ],
-)
-def test_means_are_those_by_hand(name: str, expected: list[float]) -> None:
-    predict = PEERS[name].fit(small_ratings(), torch.arange(4), 0)
-    assert predict(torch.arange(3), torch.arange(3)).tolist() == pytest.approx(expected)
-
-
-def test_bias_stays_on_the_scale() -> None:
-    ratings = dense_ratings(40, 40)
-    estimate = PEERS["bias"].fit(ratings, torch.arange(1600), 0)(ratings.user, ratings.item)
-    assert estimate.min() == 0
-    assert estimate[ratings.rating == 4].min() > 3
-
-
-@pytest.mark.parametrize("name", ["surprise-svd", "surprise-knn"])
-def test_surprise_learns_who_rated_what(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SURPRISE_DATA_FOLDER", str(tmp_path))
-    pytest.importorskip("surprise", reason="the bench extra is not installed")
-    ratings, split = dense_ratings(40, 40), fold_split(1600, 5, 0, 0)
-    predict = PEERS[name].fit(ratings, split.train, 0)
-    error = predict(ratings.user[split.test], ratings.item[split.test]) - ratings.rating[split.test]
-    assert error.square().mean().sqrt() < 0.4 * ratings.rating.std()
+    return Row(model, fold, seed, "abc", error / 2, error, 1.0 + fold, 100.0 + fold, {}, "command", "2026-01-01")
 
 
 def test_interval_is_that_of_the_paired_t_test() -> None:
@@ -115,7 +74,11 @@ def test_summary_pairs_seed_means_with_the_best_peer() -> None:
         (["--folds", "100000"], "folds: found 100000"),
         (["--jobs", "0"], "--jobs: found 0"),
         (["--seeds", "-1"], "--seeds: found [-1]"),
-        (["--", "--data.fold=1"], "found '--data.fold=1' after --"),
+        (["--models", "rrnet --data.fold=1"], "found '--data.fold=1' in 'rrnet --data.fold=1'"),
+        (["--models", "rrnet max_epochs 3"], "found 'max_epochs' in"),
+        (["--models", "bias x5"], "a peer takes no options"),
+        (["--models", "bias", "--against", "rrnet"], "--against: found 'rrnet', wanted one of --models"),
+        (["--only-folds", "5"], "--only-folds: found 5, wanted 0 to 4"),
         (["--data", "ciao", "--models", "bias"], "rating_with_timestamp.mat"),
     ],
 )
@@ -137,17 +100,20 @@ def test_damaged_row_is_named(tmp_path: Path) -> None:
 
 
 def test_another_config_or_override_is_another_run(data: Path, configs: Path) -> None:
-    def keys(*argv: str) -> list[tuple[str, int, int, str]]:
-        found = plan(parse(["--folds", "2", "--seeds", "3", "4", "--models", "rrnet", "bias", *argv]), configs)
+    def keys(more: str = "", *argv: str) -> list[tuple[str, int, int, str]]:
+        rrnet = f"rrnet{more}"
+        found = plan(parse(["--folds", "2", "--seeds", "3", "4", "--models", rrnet, "bias", *argv]), configs)
         assert found.peers == ["bias"]
-        return [job.key for job in found.jobs]
+        return [("rrnet" if job.model == rrnet else job.model, *job.key[1:]) for job in found.jobs]
 
     first = keys()
     runs = [(model, fold, seed) for model, fold, seed, _ in first]
     # the bias does not depend on the seed, so runs once
     assert runs == [("rrnet", 0, 3), ("bias", 0, 0), ("rrnet", 1, 3), ("bias", 1, 0), ("rrnet", 0, 4), ("rrnet", 1, 4)]
     assert keys() == first
-    assert not {key for key in first if key[0] == "rrnet"} & set(keys("--", "--trainer.max_epochs=1"))
+    for other in (" --trainer.max_epochs=1", " x2"):
+        assert {key[0] for key in set(first) & set(keys(other))} == {"bias"}
+    assert not set(first) & set(keys("", "--part", "val"))
     file = configs / "social_filmtrust.yaml"
     file.write_text(file.read_text() + "# changed\n")
     assert {key[0] for key in set(first) & set(keys())} == {"bias"}
@@ -156,17 +122,46 @@ def test_another_config_or_override_is_another_run(data: Path, configs: Path) ->
     assert not set(first) & set(keys())
 
 
-def test_other_test_ratings_than_the_peers_are_refused(data: Path) -> None:
+@pytest.mark.parametrize(("part", "val_share"), [("test", 0.0), ("val", 0.1)])
+def test_other_ratings_than_the_peers_are_refused(part: str, val_share: float, data: Path) -> None:
     ratings, _ = load_ratings("filmtrust")
-    job = Job("rrnet", "filmtrust", 2, 1, 0, 0, "", "social.yaml")
+    job = Job("rrnet", "filmtrust", 2, 1, 0, 0, "", "social.yaml", part=part)
 
-    def module(fold: int) -> SimpleNamespace:
-        split = fold_split(len(ratings.rating), 2, fold, 0, val_share=0.3)
+    def module(fold: int, val_share: float) -> SimpleNamespace:
+        split = fold_split(len(ratings.rating), 2, fold, 0, val_share)
         return SimpleNamespace(ratings_path=None, dataset="filmtrust", ratings=ratings, split=split)
 
-    check_fold(job, module(1))
-    with pytest.raises(BenchmarkError, match=r"social\.yaml: found other test ratings"):
-        check_fold(job, module(0))
+    check_split(job, module(1, val_share))
+    for other in (module(0, val_share), module(1, 0.3)):
+        with pytest.raises(BenchmarkError, match=r"social\.yaml: found other ratings"):
+            check_split(job, other)
+
+
+def test_errors_of_the_little_known_are_told_apart() -> None:
+    user, item = torch.tensor([[0, 0], [0, 1], [1, 0], [2, 0], [2, 2]]).unbind(1)
+    rating = torch.tensor([1.0, 2, 3, 4, 0])
+    names = ["a", "b", "c"]
+    ratings = Ratings(user, item, rating, torch.zeros(2, 0).long(), names, names, (0, 4), {})
+    found = errors(ratings, torch.tensor([0, 1]), torch.tensor([2, 3, 4]), torch.tensor([3.0, 3, 2]))
+    assert found["mae"] == pytest.approx(1) and found["rmse"] == pytest.approx((5 / 3) ** 0.5)
+    assert found["slices"] == {
+        "users of no rating": [3, 3.0, 5.0],
+        "users of 1 to 4 ratings": [0, 0.0, 0.0],
+        "items of no rating": [1, 2.0, 4.0],
+        "items of 1 to 4 ratings": [2, 1.0, 1.0],
+    }
+
+
+def test_slices_are_pooled_and_paired_by_fold() -> None:
+    def of(model: str, fold: int, *entry: float) -> Row:
+        return replace(row(model, fold, 0.8), slices={"cold": Slice(*entry)})  # type: ignore[arg-type]
+
+    rows = [of("rrnet", 0, 1, 1, 1), of("rrnet", 1, 3, 6, 12), of("rrnet", 2, 0, 0, 0)]
+    rows += [of("peer", 0, 1, 2, 4), of("peer", 1, 3, 6, 12), of("peer", 2, 0, 0, 0)]
+    ours, theirs = (summary.slices[0] for summary in summarise(rows, ["rrnet", "peer"], ["peer"]))
+    assert (ours.count, ours.mae, ours.rmse) == (4, 7 / 4, (13 / 4) ** 0.5)
+    assert ours.difference is not None and ours.difference.mean == pytest.approx((1 - 2 + 0) / 2)
+    assert theirs.difference is None
 
 
 def test_processes_end_with_the_command() -> None:
@@ -179,7 +174,7 @@ def test_processes_end_with_the_command() -> None:
 def test_peer_is_tested_on_its_fold(name: str, data: Path) -> None:
     ratings, _ = load_ratings("filmtrust")
     split = fold_split(len(ratings.rating), 3, 2, 7)
-    seen = torch.cat([split.train, split.val])
+    seen = torch.cat([split.train, split.val]).sort().values
     predict = PEERS[name].fit(ratings, seen, 0)
     error = predict(ratings.user[split.test], ratings.item[split.test]) - ratings.rating[split.test]
     result = run_peer(Job(name, "filmtrust", 3, 2, 7, 0, ""))
@@ -192,9 +187,9 @@ def test_runs_resumes_and_reports(
     data: Path, configs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "results" / "table"
-    models = ["rrnet", "bias", "broken"]
+    short = "--trainer.max_epochs=1 --data.steps_per_epoch=2 --trainer.accelerator=cpu --data.scorer.epochs=1"
+    models = [f"rrnet x2 {short}", "bias", "broken"]
     argv = ["--models", *models, "--folds", "2", "--out", str(out), "--runs", str(tmp_path / "runs"), "--jobs", "2"]
-    argv += ["--", "--trainer.max_epochs=1", "--data.steps_per_epoch=2", "--trainer.accelerator=cpu"]
 
     assert main(argv, configs) == 1
     said = capsys.readouterr()
@@ -202,7 +197,7 @@ def test_runs_resumes_and_reports(
     assert "2 runs failed" in said.err
     kept = out.with_suffix(".jsonl").read_text().splitlines()
     table = pq.read_table(out.with_suffix(".parquet")).to_pylist()
-    assert [(line["model"], line["runs"]) for line in table] == [("rrnet", 2), ("bias", 2), ("broken", 0)]
+    assert [(line["model"], line["runs"]) for line in table] == [(models[0], 2), ("bias", 2), ("broken", 0)]
     assert table[0]["rmse_difference"]["peer"] == "bias" and table[0]["fit_seconds"] > 0 and table[0]["peak_mib"] > 100
     assert "4 of 6 runs" in out.with_suffix(".md").read_text()
 
