@@ -37,9 +37,11 @@ class Plan:
 def config_files(data: str, configs: Path) -> dict[str, Path]:
     """Config of each trained model for a data set, by its name in the table."""
     stem = f"social_{data}"
+    others = [f"social_{name}" for name in RATING_SETS if name.startswith(f"{data}_")]
     return {
         file.stem.removeprefix(stem).removeprefix("_") or "rrnet": file
         for file in sorted([*configs.glob(f"{stem}.yaml"), *configs.glob(f"{stem}_*.yaml")])
+        if not any(file.stem == other or file.stem.startswith(f"{other}_") for other in others)
     }
 
 

@@ -11,12 +11,12 @@ from scipy.io import savemat
 USERS, ITEMS = 30, 20
 
 
-def rating_rows(levels: Sequence[float], seed: int = 0) -> list[tuple[int, int, float]]:
-    """(user, item, rating) of half of all pairs, ids from 1; ratings follow the users' taste, so can be learned."""
+def rating_rows(levels: Sequence[float], seed: int = 0, share: float = 0.5) -> list[tuple[int, int, float]]:
+    """(user, item, rating), ids from 1, of a share of all pairs; ratings follow the users' taste, so can be learned."""
     rng = np.random.default_rng(seed)
     taste = rng.normal(size=(USERS, 2)) @ rng.normal(size=(2, ITEMS))
     rank = taste.ravel().argsort().argsort().reshape(taste.shape) * len(levels) // taste.size
-    pairs = np.argwhere(rng.random(taste.shape) < 0.5)
+    pairs = np.argwhere(rng.random(taste.shape) < share)
     return [(int(u) + 1, int(i) + 1, float(levels[rank[u, i]])) for u, i in pairs]
 
 
@@ -37,11 +37,11 @@ def write_filmtrust(root: Path, seed: int = 0) -> Path:
     return folder
 
 
-def write_ciao(root: Path, seed: int = 0) -> Path:
+def write_ciao(root: Path, seed: int = 0, share: float = 0.5) -> Path:
     """`ciao/`: as the real one, with one repeated pair and one rating of 0."""
     folder = root / "ciao"
     folder.mkdir(parents=True)
-    rows = [(u, i, 1, r, 4, 959670000) for u, i, r in rating_rows([1, 2, 3, 4, 5], seed)]
+    rows = [(u, i, 1, r, 4, 959670000) for u, i, r in rating_rows([1, 2, 3, 4, 5], seed, share)]
     zero = (1, ITEMS + 100, 1, 0, 4, 959670000)
     ratings = np.array([*rows, rows[0], zero], dtype=np.int32)
     savemat(folder / "rating_with_timestamp.mat", {"rating": ratings}, do_compression=True)

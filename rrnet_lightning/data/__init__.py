@@ -2,11 +2,13 @@
 
 from .candidates import TEST, TRAIN, VAL, Candidates, cross_fit
 from .checks import check_finite
+from .core import k_core
 from .digits import DIGIT_FEATURES, DIGIT_NAMES, digit_candidates
 from .download import download, unzip
 from .errors import DataError
-from .ratings import RATING_SETS, Ratings, RatingSet, read_ciao, read_filmtrust, read_ratings
+from .ratings import Ratings, read_ciao, read_filmtrust, read_ratings
 from .root import cache_root, data_root, dataset_folder
+from .sets import RATING_SETS, RatingSet
 from .similarity import co_rating_neighbors
 from .sources import fetch_rating_set
 from .splits import Split, fold_split, read_pairs, read_split_dir
@@ -38,6 +40,7 @@ __all__ = [
     "download",
     "fetch_rating_set",
     "fold_split",
+    "k_core",
     "rating_statistics",
     "read_ciao",
     "read_filmtrust",

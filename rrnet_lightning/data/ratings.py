@@ -1,9 +1,8 @@
 """Ratings of items by users, with trust between users: FilmTrust, Ciao, and anyone's own text files."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
@@ -52,25 +51,6 @@ class Ratings:
         return len(self.item_ids)
 
 
-class RatingSet(NamedTuple):
-    """A known data set.
-
-    Attributes:
-        read: reads the folder that holds its files; `outside=` as in `read_ratings`.
-        sha256: digest of every file needed, in hexadecimal, by name.
-        url: zip archive of the originals; None if none is known to last.
-    """
-
-    read: Callable[..., Ratings]
-    sha256: dict[str, str]
-    url: str | None = None
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Names of the files needed."""
-        return tuple(self.sha256)
-
-
 def read_ratings(
     ratings_path: str | Path,
     trust_path: str | Path | None = None,
@@ -109,25 +89,6 @@ def read_ciao(folder: str | Path, scale: Scale = (1.0, 5.0), outside: Outside = 
     """
     ratings = read_matrix(Path(folder) / "rating_with_timestamp.mat", 6)
     return _assemble(ratings, 3, read_matrix(Path(folder) / "trustnetwork.mat", 2), scale, outside)
-
-
-RATING_SETS: dict[str, RatingSet] = {
-    "filmtrust": RatingSet(
-        read_filmtrust,
-        {
-            "ratings.txt": "241167424e24d588e8871d68641e94ead98d5b3a4f0db01ef3181a74ad35e7a1",
-            "trust.txt": "64573a033add72b988a0fb140fdbc0ad3464cb9821f940007aff6fda44b09603",
-        },
-        url="https://www.librec.net/datasets/filmtrust.zip",
-    ),
-    "ciao": RatingSet(
-        read_ciao,
-        {
-            "rating_with_timestamp.mat": "488e9aa5f60e6a52a972795b6402f922fc0d9d273152f4d124a5c5bdefb86a71",
-            "trustnetwork.mat": "0a8963ed22e6b534ce8d14e478f54ce0af6f5a3440a67ed5a35e62486580ce3a",
-        },
-    ),
-}
 
 
 def rating_column(table: Table, column: int, scale: Scale | None) -> tuple[Floats, Scale, NDArray[np.bool_]]:

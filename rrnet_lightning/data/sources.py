@@ -6,12 +6,12 @@ from pathlib import Path
 
 from .download import download, file_sha256, unzip
 from .errors import DataError
-from .ratings import RATING_SETS
 from .root import data_root
+from .sets import RATING_SETS
 
 
 def fetch_rating_set(name: str, root: str | Path | None = None, url: str | None = None) -> Path:
-    """Make `<data root>/<name>` hold the files of a known data set, downloading them unless they are all there.
+    """Make the folder of a known data set hold its files, downloading them unless they are all there.
 
     A file appears under its name only whole and with the right digest; one there with another digest is replaced.
 
@@ -26,8 +26,9 @@ def fetch_rating_set(name: str, root: str | Path | None = None, url: str | None 
     """
     if name not in RATING_SETS:
         raise DataError(f"data set: found {name!r}, wanted one of {', '.join(RATING_SETS)}.")
-    known, folder = RATING_SETS[name], data_root(root) / name
-    archive, address = folder.with_name(f"{name}.zip"), url or known.url
+    known = RATING_SETS[name]
+    folder = data_root(root) / known.folder
+    archive, address = folder.with_name(f"{known.folder}.zip"), url or known.url
     try:
         if _missing(folder, known.sha256):
             if address is None:

@@ -47,7 +47,8 @@ class SocialDataModule(GraphDataModule):
     are evidence too.
 
     Args:
-        dataset: ``filmtrust`` or ``ciao``, a folder of that name under ``root``; unused with ``ratings_path``.
+        dataset: ``filmtrust``, ``ciao`` or ``ciao_dense`` (its 10-core), in the folder ``filmtrust`` or ``ciao`` under
+            ``root``; unused with ``ratings_path``.
         root: folder of the data sets; default: ``RRNET_DATA``, ``../shared/data`` if it exists, ``~/.cache/rrnet``.
         ratings_path, trust_path: your own files, ``user item rating`` and ``truster trustee [weight]`` a line.
         scale: lowest and highest rating possible in your own files; null takes those found, in the test part too.
@@ -183,7 +184,7 @@ class SocialDataModule(GraphDataModule):
             return read_ratings(Path(self.ratings_path), self.trust_path, self.scale, self.outside or "error")
         known = RATING_SETS[self.dataset]
         hint = "--data.download true fetches it." if known.url else "Fetch it, or --data.download true --data.url ..."
-        folder = dataset_folder(self.dataset, known.files, self.root, hint)
+        folder = dataset_folder(known.folder, known.files, self.root, hint)
         return known.read(folder, outside=self.outside) if self.outside else known.read(folder)
 
     def stage_graph(self, stage: Stage) -> HeteroData:

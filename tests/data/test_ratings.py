@@ -20,7 +20,7 @@ from tests.fake import rating_rows, trust_rows, write_ciao, write_filmtrust
 
 def real(name: str) -> Path:
     try:
-        return dataset_folder(name, RATING_SETS[name].files)
+        return dataset_folder(RATING_SETS[name].folder, RATING_SETS[name].files)
     except DataError as error:
         pytest.skip(f"real data absent: {error}")
 
@@ -64,7 +64,7 @@ def test_real_ciao() -> None:
 )
 def test_fake_sets_read_back(tmp_path: Path, name: str, write: Callable[[Path], Path], levels: list[float]) -> None:
     write(tmp_path)
-    ratings = RATING_SETS[name].read(dataset_folder(name, RATING_SETS[name].files, tmp_path))
+    ratings = RATING_SETS[name].read(dataset_folder(RATING_SETS[name].folder, RATING_SETS[name].files, tmp_path))
     check_invariants(ratings)
     triples = zip(ratings.user, ratings.item, ratings.rating.tolist(), strict=True)
     rows = [(int(ratings.user_ids[u]), int(ratings.item_ids[i]), r) for u, i, r in triples]

@@ -106,7 +106,7 @@ def test_url_given_comes_first(
 @pytest.mark.parametrize("name", RATING_SETS)
 def test_real_sets_need_no_fetching(name: str, server: Server) -> None:
     try:
-        folder = dataset_folder(name, RATING_SETS[name].files)
+        folder = dataset_folder(RATING_SETS[name].folder, RATING_SETS[name].files)
     except DataError as error:
         pytest.skip(f"real data absent: {error}")
     assert {file: file_sha256(folder / file) for file in RATING_SETS[name].files} == RATING_SETS[name].sha256
