@@ -23,24 +23,22 @@ from benchmarks.rows import BenchmarkError, Job, Row, read_rows, write_whole
 from benchmarks.social import finish, run
 from benchmarks.table import fold_means, paired_difference, with_ending
 
-UNITS = {n: f"--model.units=[{','.join(['inter'] * n)}]" for n in (1, 2, 3, 4, 5, 7)}
+UNITS = {n: f"--model.units=[{','.join(['inter'] * n)}]" for n in (1, 2, 3, 5, 7)}
 STUDIES: dict[str, dict[str, str]] = {  # label in the picture -> options of train.py
-    "width": {str(width): f"--model.hidden_dim={width}" for width in (4, 8, 16, 32, 64)},
+    "width": {str(width): f"--model.hidden_dim={width}" for width in (8, 16, 32, 64)},
     "units": {str(n): option for n, option in UNITS.items()},
     "ablation": {
         "as shipped": "",
         "no scorer": "--data.scorer=null",
         "no neighbours' ratings": "--data.neighbors=0",
         "no trust": "--data.trust=none",
-        "trust one way": "--data.trust=truster",
-        "no prior": "--model.prior=false",
         "no residual": "--model.residual=false",
         "no weight averaging": "--trainer.callbacks=null",
         "bilinear kernel": "--model.kernel=bilinear",
         "concat kernel": "--model.kernel=concat",
         "sum aggregation": "--model.aggregation=sum",
         "layer norm": "--model.norm=true",
-        "intra units too": "--model.units=[intra,inter,intra,inter,inter]",
+        "intra units too": "--model.units=[intra,inter,inter,inter]",
         "Huber loss, delta 1": "--model.objective.loss=huber --model.objective.delta=1.0",
         "Huber loss, delta 0.5": "--model.objective.loss=huber --model.objective.delta=0.5",
     },

@@ -156,9 +156,8 @@ class GraphBatches(Dataset[HeteroData]):
         self.group = task.answer_group(self.graph)
         self.seeds = inter.edge_index[0, inter.asked].unique()
         if not len(self.seeds):
-            raise DataError(
-                f"{stage}: no pair is to be predicted, the split leaves it empty. Change folds or val_share"
-            )
+            hint = ", or train without: --trainer.limit_val_batches 0 --checkpoint.monitor null" * (stage == "val")
+            raise DataError(f"{stage}: no pair is to be predicted, the split leaves it empty. Change the split{hint}")
         fan_out = task.fan_out if self.train else task.eval_fan_out
         self.sampler = None if task.batch_size is None else NeighborSampler(self.graph, fan_out)
 

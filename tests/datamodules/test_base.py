@@ -118,7 +118,7 @@ def test_a_stage_without_answers_is_refused() -> None:
     class Empty(Toy):
         part = torch.zeros(40, dtype=torch.long)
 
-    with pytest.raises(DataError, match=r"val: no pair is to be predicted, .* Change folds or val_share"):
+    with pytest.raises(DataError, match=r"val: no pair is to be predicted, .* Change the split, or train without"):
         Empty().val_dataloader()
 
 
