@@ -4,8 +4,44 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.data import RatingStatistics, rating_statistics
-from rrnet_lightning.graph import INTER, SOURCE, TARGET
+from rrnet_lightning.baselines import Scorer, TrainingRatings
+from rrnet_lightning.data import RatingStatistics, co_rating_neighbors, rating_statistics
+from rrnet_lightning.graph import INTER, SOURCE, SOURCE_INTRA, TARGET, Paths, evidence_paths
+
+
+def rating_paths(data: HeteroData, rated: Tensor, neighbors: int, *, trust: bool) -> list[Paths]:
+    """Return the paths over co-rated items, over co-rating users (none with 0 neighbours) and over trust if asked to.
+
+    Shapes:
+        rated: [2, R] long, who rated what in training, never how.
+    """
+    inter, trusted = data[INTER], data[SOURCE_INTRA].edge_index
+    users, items = rated
+    sizes = len(data[SOURCE].x), len(data[TARGET].x)
+    links: list[tuple[Tensor, Tensor, int]] = []  # intra-edges, their weights, and whether of sources or targets
+    if neighbors:
+        links.append((*co_rating_neighbors(items, users, sizes[1], sizes[0], neighbors), 1))
+        links.append((*co_rating_neighbors(users, items, sizes[0], sizes[1], neighbors), 0))
+    if trust:
+        links.append((trusted, torch.ones(trusted.shape[1]), 0))
+    return [
+        evidence_paths(inter.edge_index, intra, weight, side=side, observed=inter.observed)
+        for intra, weight, side in links
+    ]
+
+
+def write_scores(data: HeteroData, scorer: Scorer, scale: tuple[float, float], seed: int, *, train: bool) -> None:
+    """Write what a model fitted on the observed ratings says of each pair; to train, one for each set hidden."""
+    inter = data[INTER]
+    (user, item), observed = inter.edge_index, inter.observed
+    sizes = len(data[SOURCE].x), len(data[TARGET].x)
+    trust = data[SOURCE_INTRA].edge_index
+    known = TrainingRatings(user[observed], item[observed], inter.y[observed], trust, *sizes, scale)
+    if train:
+        hidden, inter.initial = scorer.views(known, user, item, seed)
+        inter.hidden = hidden.new_zeros(inter.initial.shape).masked_scatter_(observed.unsqueeze(1), hidden)
+    else:
+        inter.initial = scorer.score(known, user, item, seed)
 
 
 def write_evidence(data: HeteroData, visible: Tensor, scale: tuple[float, float], *, statistics: bool) -> None:

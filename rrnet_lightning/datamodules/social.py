@@ -9,12 +9,11 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.baselines import Scorer, TrainingRatings
+from rrnet_lightning.baselines import Scorer
 from rrnet_lightning.data import (
     RATING_SETS,
     DataError,
     Ratings,
-    co_rating_neighbors,
     dataset_folder,
     fetch_rating_set,
     fold_split,
@@ -23,18 +22,8 @@ from rrnet_lightning.data import (
     read_split_dir,
 )
 from rrnet_lightning.datamodules.base import GraphDataModule, Stage
-from rrnet_lightning.datamodules.rating_evidence import write_evidence
-from rrnet_lightning.graph import (
-    INTER,
-    SOURCE_INTRA,
-    Paths,
-    all_pairs,
-    build_graph,
-    evidence_paths,
-    given_edges,
-    given_pairs,
-    no_edges,
-)
+from rrnet_lightning.datamodules.rating_evidence import rating_paths, write_evidence, write_scores
+from rrnet_lightning.graph import INTER, all_pairs, build_graph, given_edges, given_pairs, no_edges
 
 Trust = Literal["both", "truster", "none"]
 
@@ -209,9 +198,10 @@ class SocialDataModule(GraphDataModule):
         nodes = self._random_attributes() if self.attributes == "random" else [torch.zeros(n, 4) for n in sizes]
         data = build_graph(nodes[0], nodes[1], inter, source_intra=self._trust_edges(), y=spread(y))
         data[INTER].observed, data[INTER].asked = spread(shown), spread(asked)
-        data.paths = self._paths(data) if self.evidence else []
+        known = rated[:, self.split.train]
+        data.paths = rating_paths(data, known, self.neighbors, trust=self.trust != "none") if self.evidence else []
         if self.scorer is not None:
-            self._score(data, self.scorer, stage)
+            write_scores(data, self.scorer, ratings.scale, self.seed, train=stage == "train")
         return data
 
     def _roles(self, stage: Stage) -> tuple[Tensor, Tensor]:
@@ -250,41 +240,6 @@ class SocialDataModule(GraphDataModule):
         generator = torch.Generator().manual_seed(self.seed)
         sizes = self.ratings.num_users, self.ratings.num_items
         return [torch.rand(n, self.random_dim, generator=generator) for n in sizes]
-
-    def _paths(self, data: HeteroData) -> list[Paths]:
-        """Paths over co-rated items, over co-rating users and over trust; who rated what in training, never how."""
-        inter, rows, trust = data[INTER], self.split.train, data[SOURCE_INTRA].edge_index
-        users, items = self.ratings.user[rows], self.ratings.item[rows]
-        sizes = self.ratings.num_users, self.ratings.num_items
-        links: list[tuple[Tensor, Tensor, int]] = []  # intra-edges, their weights, and whether of sources or targets
-        if self.neighbors:
-            links.append((*co_rating_neighbors(items, users, sizes[1], sizes[0], self.neighbors), 1))
-            links.append((*co_rating_neighbors(users, items, sizes[0], sizes[1], self.neighbors), 0))
-        if self.trust != "none":
-            links.append((trust, torch.ones(trust.shape[1]), 0))
-        return [
-            evidence_paths(inter.edge_index, intra, weight, side=side, observed=inter.observed)
-            for intra, weight, side in links
-        ]
-
-    def _score(self, data: HeteroData, scorer: Scorer, stage: Stage) -> None:
-        """Write what a model fitted on the observed ratings says of each pair; in training, one for each set hidden."""
-        inter, ratings = data[INTER], self.ratings
-        (user, item), observed = inter.edge_index, inter.observed
-        train = TrainingRatings(
-            user[observed],
-            item[observed],
-            inter.y[observed],
-            data[SOURCE_INTRA].edge_index,
-            ratings.num_users,
-            ratings.num_items,
-            ratings.scale,
-        )
-        if stage == "train":
-            hidden, inter.initial = scorer.views(train, user, item, self.seed)
-            inter.hidden = hidden.new_zeros(inter.initial.shape).masked_scatter_(observed.unsqueeze(1), hidden)
-        else:
-            inter.initial = scorer.score(train, user, item, self.seed)
 
     def reveal(self, data: HeteroData, visible: Tensor) -> None:
         """Write the visible ratings, and what follows from them alone, into the graph."""
