@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,11 +27,13 @@ class Plan:
         jobs: all runs, also those already done, in the order to run them.
         peers: models that may be the one to take differences to.
         about: what stands above the table.
+        labels: names in the table, where they are not the models' own.
     """
 
     jobs: list[Job]
     peers: list[str]
     about: dict[str, str]
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 def config_files(data: str, configs: Path) -> dict[str, Path]:
@@ -57,6 +59,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/benchmarks"), help="logs and checkpoints")
 
 
+# groups that would replace what the benchmark sets, and the kind of model
+WHOLE = {f"--{name}" for name in ("config", "model", "data", "trainer", "checkpoint", "data.root")}
+WHOLE |= {"--model.class_path", "--data.class_path"}
+
+
 class Model(NamedTuple):
     """A model of the command line, ``config [xN] [options of train.py]``: peer or config, members, overrides."""
 
@@ -72,7 +79,10 @@ class Model(NamedTuple):
         Raises:
             BenchmarkError: no such peer or config, or options that it does not take.
         """
-        base, *words = shlex.split(name) or [""]
+        try:
+            base, *words = shlex.split(name) or [""]
+        except ValueError as error:
+            raise BenchmarkError(f"--models: cannot read {name!r} ({error}). Close the quotation") from error
         if base not in known:
             raise BenchmarkError(
                 f"--models: found {name!r}, wanted one of {', '.join(known)}; or write configs/social_{data}"
@@ -80,10 +90,11 @@ class Model(NamedTuple):
             )
         times = re.fullmatch(r"x([1-9]\d*)", words[0]) if words else None
         overrides = tuple(words[1:] if times else words)
-        owned = {argument.split("=")[0] for argument in arguments(Job("", "", 2, 0, 0, 0, ""), Path())}
+        owned = {argument.split("=")[0] for argument in arguments(Job("", "", 2, 0, 0, 0, ""), Path())} | WHOLE
         owned -= {"--trainer.logger", "--trainer.enable_progress_bar", "--trainer.enable_model_summary"}
         for word in overrides:
-            if base in PEERS or not word.startswith("--") or "=" not in word or word.split("=")[0] in owned:
+            option = word.split("=")[0].replace(".init_args", "")
+            if base in PEERS or not word.startswith("--") or "=" not in word or option in owned:
                 raise BenchmarkError(
                     f"--models: found {word!r} in {name!r}, wanted --option=value of train.py behind a config's name, "
                     f"none of those that the benchmark sets itself: {', '.join(sorted(owned))}"

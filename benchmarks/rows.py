@@ -36,7 +36,7 @@ class Job:
         overrides: further options of its command line.
         part: ``test``: learn from all ratings outside the fold, measure on the fold; ``val``: learn from the training
             ratings alone, measure on the validation ratings.
-        members: trained with as many seeds from ``seed`` on, whose predictions are averaged.
+        members: trained with as many seeds, others for each ``seed``, whose predictions are averaged.
     """
 
     model: str
@@ -94,7 +94,7 @@ def read_rows(path: Path) -> list[Row]:
     if not path.exists():
         return []
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         try:
             values = json.loads(line)
             slices = {name: Slice(*entry) for name, entry in values.pop("slices").items()}
@@ -106,7 +106,7 @@ def read_rows(path: Path) -> list[Row]:
             raise BenchmarkError(
                 f"{path}:{number}: found no result row ({error!r}), wanted a JSON object with "
                 f"{', '.join(field.name for field in fields(Row))}. Remove the line (that run is done again), "
-                "or choose another --out"
+                "or, where an older version wrote them all, the file; or choose another --out"
             ) from error
         rows.append(row)
     return rows

@@ -18,6 +18,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,11 +55,14 @@ def run(options: argparse.Namespace, plan: Plan, command: str, console: Console)
 
     def table() -> None:
         rows = [row for row in read_rows(kept) if row.key in wanted]
+        if not rows:
+            return
         date = max((row.date for row in rows), default="–")
         done = "" if len(rows) == len(wanted) else f" ({len(rows)} of {len(wanted)} runs; the same command goes on)"
         about = {"command": f"`{command}`{done}", "date": date, **plan.about}
-        title = f"Rating prediction on {options.data}"
-        write_table(options.out, summarise(rows, options.models, plan.peers), title, about)
+        named = [replace(row, model=plan.labels.get(row.model, row.model)) for row in rows]
+        models, peers = ([plan.labels.get(name, name) for name in names] for names in (options.models, plan.peers))
+        write_table(options.out, summarise(named, models, peers), f"Rating prediction on {options.data}", about)
 
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
     # Rich forgets steps after 30 s unless told otherwise, and would have no idea of the time left.

@@ -12,6 +12,7 @@ import io
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,19 +64,11 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def draw(rows: Sequence[Row], options: argparse.Namespace) -> bytes:
-    """Return the picture, SVG.
-
-    Raises:
-        BenchmarkError: matplotlib is not there.
-    """
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise BenchmarkError(f"cannot draw ({error}): pip install 'rrnet-lightning[dev]'") from error
+    """Return the picture, SVG."""
+    mpl, figure_class = _matplotlib()
     mpl.rcParams["svg.hashsalt"] = "rrnet"  # the same picture from the same numbers
     lines = options.study in AXIS
-    figure = Figure((9, 3.2) if lines else (9, 5), layout="constrained")
+    figure = figure_class((9, 3.2) if lines else (9, 5), layout="constrained")
     for axis, metric in zip(figure.subplots(1, 2, sharey=not lines), ("rmse", "mae"), strict=True):
         means = {model: fold_means((row for row in rows if row.model == model), metric) for model in options.models}
         (_lines if lines else _differences)(axis, means, options)
@@ -83,6 +76,16 @@ def draw(rows: Sequence[Row], options: argparse.Namespace) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
+
+
+def _matplotlib() -> tuple[Any, Any]:
+    """Return the package and its Figure; BenchmarkError if it is not there."""
+    try:
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise BenchmarkError(f"cannot draw ({error}): pip install 'rrnet-lightning[dev]'") from error
+    return mpl, Figure
 
 
 def _lines(axis: Any, means: Means, options: argparse.Namespace) -> None:
@@ -102,7 +105,7 @@ def _differences(axis: Any, means: Means, options: argparse.Namespace) -> None:
     variants = [model for model in options.models[1:] if means[model].keys() == base.keys()]
     for y, model in enumerate(reversed(variants)):
         d = paired_difference([means[model][f] for f in base], [base[f] for f in base])
-        axis.plot([d.low or d.mean, d.high or d.mean], [y, y], color="#a3adba", linewidth=2)
+        axis.plot([d.mean if end is None else end for end in (d.low, d.high)], [y, y], color="#a3adba", linewidth=2)
         axis.plot([d.mean], [y], "o", color="#2f6db3")
     axis.axvline(0, color="#1f2733", linewidth=0.8)
     axis.set_yticks(range(len(variants)), [options.labels[model] for model in reversed(variants)])
@@ -110,6 +113,9 @@ def _differences(axis: Any, means: Means, options: argparse.Namespace) -> None:
 
 def study(options: argparse.Namespace, planned: Plan, command: str) -> list[Job]:
     """Run what is missing, then draw; return the runs that failed."""
+    _matplotlib()  # before hours of runs, not after
+    about = {"settings": "; ".join(f"{label}: `{text}`" for text, label in options.labels.items()), **planned.about}
+    planned = replace(planned, labels=options.labels, about=about)
     failed = run(options, planned, command, Console())
     wanted = {job.key for job in planned.jobs}
     rows = [row for row in read_rows(with_ending(options.out, ".jsonl")) if row.key in wanted]

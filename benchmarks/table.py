@@ -15,9 +15,10 @@ from benchmarks.rows import Row, write_whole
 
 METRICS = ("mae", "rmse")
 NOTE = """\
-Each figure is the mean ± standard deviation over folds, of the mean over seeds in each fold, in rating units. The best
-peer is the model with the lowest mean that is not an RR-Net; a difference is the mean over folds of model - best peer,
-with its 95 % t-interval over folds. All models learn from the same ratings, for a number of epochs fixed beforehand.
+Each figure is the mean ± standard deviation over folds, of the mean over seeds in each fold, in rating units. A
+difference is the mean over folds of the model minus the one named in the header, with its 95 % t-interval over folds;
+unless asked otherwise, that is the model with the lowest mean that is not an RR-Net. All models learn from the same
+ratings, for a number of epochs fixed beforehand; a seed is the network's or the factors'; a scorer has the split's.
 Fit seconds: mean of the training alone, scorers included, importing and testing left out. Peak memory: the highest of
 the model's processes, Python and libraries included, the GPU's own left out.
 """
@@ -144,15 +145,16 @@ def summarise(rows: Sequence[Row], models: Sequence[str], peers: Sequence[str]) 
 def slice_summary(name: str, rows: Sequence[Row], theirs: Sequence[Row], peer: str | None) -> SliceSummary:
     """Sum up one slice of a model's rows; ``theirs`` are the peer's."""
     counts, absolute, squared = (sum(row.slices[name][column] for row in rows) for column in range(3))
+    once = {row.fold: row.slices[name].size for row in rows}
     folds = [_rmse_by_fold(some, name) for some in (rows, theirs)]
     common = sorted(folds[0].keys() & folds[1].keys())
-    if peer is None or not common or folds[0] == folds[1]:
+    if peer is None or not common or rows == theirs:
         difference = None
     else:
         difference = paired_difference([folds[0][fold] for fold in common], [folds[1][fold] for fold in common], peer)
     if not counts:
         return SliceSummary(name, 0, None, None, None)
-    return SliceSummary(name, int(counts), absolute / counts, (squared / counts) ** 0.5, difference)
+    return SliceSummary(name, sum(once.values()), absolute / counts, (squared / counts) ** 0.5, difference)
 
 
 def _rmse_by_fold(rows: Iterable[Row], name: str) -> dict[int, float]:

@@ -64,7 +64,7 @@ def run_config(job: Job, folder: Path) -> dict[str, Any]:
     learn, asked = parts(job, len(ratings.rating))
     total, seconds = torch.zeros(len(asked)), 0.0
     for member in range(job.members):
-        cli = TimedCLI(["fit", *arguments(replace(job, seed=job.seed + member), folder)])
+        cli = TimedCLI(["fit", *arguments(replace(job, seed=job.seed * job.members + member), folder)])
         check_split(job, cli.datamodule)
         total += predictions(cli, job.part, ratings, asked)
         seconds += cli.seconds
@@ -131,7 +131,7 @@ def arguments(job: Job, folder: Path) -> list[str]:
 
 def check_split(job: Job, data: Any) -> None:
     """BenchmarkError unless the datamodule learns from and asks for the very rows that the peers do."""
-    known = data.ratings_path is None and data.dataset == job.data
+    known = data.ratings_path is None and data.split_dir is None and data.dataset == job.data
     learn, asked = parts(job, len(data.ratings.rating))
     found = data.split.val if job.part == "val" else data.split.test
     if not (known and torch.equal(found, asked) and torch.equal(data.split.train, learn)):

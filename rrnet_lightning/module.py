@@ -1,5 +1,6 @@
 """RRNetModule: the network, an objective and an optimiser behind Lightning's Trainer."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -102,8 +103,9 @@ class RRNetModule(L.LightningModule):
             fits = (low, high) == scale if self.network.prior else low <= scale[0] <= scale[1] <= high
             if not fits:
                 found, wanted = (f"{ends[0]:g} to {ends[1]:g}" for ends in ((low, high), scale))
-                fix = f"--model.objective.low {scale[0]:g} --model.objective.high {scale[1]:g}"
-                fix += f", or --data.scale [{low:g},{high:g}] if your ratings are on that scale"
+                fix = f"--data.scale [{low:g},{high:g}] if your ratings are on that scale"
+                if scale[0] < scale[1]:
+                    fix += f", or --model.objective.low {scale[0]:g} --model.objective.high {scale[1]:g}"
                 raise GraphError.of("RatingObjective", found, f"the data's scale, {wanted}", fix)
 
     def forward(self, batch: HeteroData) -> Tensor:
@@ -167,6 +169,14 @@ class RRNetModule(L.LightningModule):
         inter = batch[INTER]
         chosen = inter.supervised
         return self(batch)[chosen], inter.y[chosen], inter.edge_index[0, chosen]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "RRNetModule":
+        """Copy all but the optimiser's and the scheduler's makers: the command line's hold on to the whole of it."""
+        memo |= {id(maker): maker for maker in (self.optimizer, self.scheduler)}
+        new: RRNetModule = type(self).__new__(type(self))
+        memo[id(self)] = new
+        new.__dict__.update(copy.deepcopy(self.__getstate__(), memo))
+        return new
 
     def configure_optimizers(self) -> Any:
         """Return the optimiser, and the scheduler where one is asked for."""

@@ -129,7 +129,7 @@ def test_other_ratings_than_the_peers_are_refused(part: str, val_share: float, d
 
     def module(fold: int, val_share: float) -> SimpleNamespace:
         split = fold_split(len(ratings.rating), 2, fold, 0, val_share)
-        return SimpleNamespace(ratings_path=None, dataset="filmtrust", ratings=ratings, split=split)
+        return SimpleNamespace(ratings_path=None, split_dir=None, dataset="filmtrust", ratings=ratings, split=split)
 
     check_split(job, module(1, val_share))
     for other in (module(0, val_share), module(1, 0.3)):

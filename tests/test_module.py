@@ -1,3 +1,4 @@
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -107,3 +108,15 @@ def test_an_empty_stage_ends_before_training(tmp_path: Path) -> None:
     data = social(tmp_path, val_share=0.0)
     with pytest.raises(DataError, match="val: no pair is to be predicted"):
         quiet(tmp_path, max_epochs=1).fit(rating_module(data), data)
+
+
+def test_a_copy_shares_what_makes_its_optimizer() -> None:
+    """Weight averaging copies the module: what the command line hangs on to its callables must stay behind."""
+
+    class Maker:  # an instance, as the command line's are: functions are never copied
+        def __call__(self, parameters: object) -> None: ...
+
+    model = RRNetModule(2, 2, optimizer=Maker())  # type: ignore[arg-type]
+    twin = copy.deepcopy(model)
+    assert twin.optimizer is model.optimizer and twin.network is not model.network
+    assert all(torch.equal(a, b) for a, b in zip(twin.parameters(), model.parameters(), strict=True))

@@ -117,7 +117,7 @@ class RatingBaseline(L.LightningModule, ABC):
     def learn(self, train: TrainingRatings, epochs: int, seed: int) -> None:
         """Build the tables and fit them without a trainer; the same seed gives the same model."""
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             self.build(train)
             self.num_ratings = len(train.rating)
             optimizer = self.optimizer(self.parameters())

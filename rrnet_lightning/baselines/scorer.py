@@ -30,7 +30,10 @@ class Scorer:
         repeats: how often they are cut anew.
 
     Raises:
-        DataError: an argument outside its values.
+        DataError: an argument outside its values, or a model that cannot be fitted.
+
+    Starts and cuts follow from the data's ``seed``, not from ``seed_everything``: a checkpoint finds its scores again
+    when it is tested, and the spread over seeds of RR-Net is that of the network alone.
 
     Costs V fits to train, and one for each other stage; keeps V numbers for each inter-edge.
     """
@@ -47,9 +50,16 @@ class Scorer:
 
     def score(self, train: TrainingRatings, user: Tensor, item: Tensor, seed: int) -> Tensor:
         """Return [E] ratings of pairs, on the scale, by a model fitted on all of ``train``."""
-        self.model.learn(train, self.epochs, seed)
+        name = type(self.model).__name__
+        try:
+            self.model.learn(train, self.epochs, seed)
+        except (ValueError, ArithmeticError) as error:
+            raise DataError(f"scorer: {name} cannot be fitted ({error}). Correct its optimizer or scheduler") from error
         with torch.no_grad():
-            return self.model.rate(user, item).clamp(*train.scale)
+            rated = self.model.rate(user, item).clamp(*train.scale)
+        if not rated.isfinite().all():
+            raise DataError(f"scorer: found estimates of {name} that are not finite, wanted numbers. Lower its lr")
+        return rated
 
     def views(self, train: TrainingRatings, user: Tensor, item: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         """Return the sets, [R, V] bool, and what the model that saw none of a set rates the pairs, [E, V].

@@ -13,7 +13,7 @@ def rating_paths(data: HeteroData, rated: Tensor, neighbors: int, *, trust: bool
     """Return the paths over co-rated items, over co-rating users (none with 0 neighbours) and over trust if asked to.
 
     Shapes:
-        rated: [2, R] long, who rated what in training, never how.
+        rated: [2, R] long, who rated what in training (hidden pairs among them), never how.
     """
     inter, trusted = data[INTER], data[SOURCE_INTRA].edge_index
     users, items = rated

@@ -53,7 +53,8 @@ class SocialDataModule(GraphDataModule):
         random_dim: width of ``random`` attributes, 128 in the paper.
         neighbors: co-rating neighbours of each user and item whose ratings speak for a pair; 0 leaves paths out.
         trust: neighbours by trust in ``both`` directions, from trusted user to ``truster`` only, or ``none``.
-        scorer: rating model whose estimates are one more edge attribute; null leaves them out.
+        scorer: rating model whose estimates are one more edge attribute; null leaves them out. With one, its ``folds``
+            decide what a training step hides, not ``mask_ratio``.
         predict_path: file of ``user item`` pairs for ``predict`` to rate; null rates the test pairs.
         evidence, mask_ratio, batch_size, fan_out, eval_fan_out, steps_per_epoch, num_workers: see
             :class:`GraphDataModule`. Without evidence, no rating is shown and every candidate edge sends messages.

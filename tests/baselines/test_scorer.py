@@ -138,3 +138,19 @@ def test_the_scheduler_is_stepped_every_epoch() -> None:
 def test_bad_arguments_are_named(make: Callable[[], object], message: str) -> None:
     with pytest.raises(DataError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (BiasedMF(optimizer=lambda params: torch.optim.Adam(params, lr=-1.0)), "BiasedMF cannot be fitted .*-1.0"),
+        (
+            BiasedMF(scheduler=lambda optimizer: torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=0)),
+            "BiasedMF cannot be fitted .*zero",
+        ),
+        (BiasedMF(optimizer=lambda params: torch.optim.SGD(params, lr=1e30)), "estimates of BiasedMF that are not fin"),
+    ],
+)
+def test_a_model_that_cannot_be_fitted_is_named(model: RatingBaseline, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        scorer(model).score(ratings(), *PAIRS, seed=0)

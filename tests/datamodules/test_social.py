@@ -142,7 +142,10 @@ def bad_split(root: Path, part: str, line: str) -> dict[str, Any]:
     "options, message",
     [
         (lambda root: {"fold": 5}, r"fold: found 5, wanted 0 to 4"),
-        (lambda root: {"dataset": "movies"}, r"dataset: found 'movies', wanted one of \['ciao', 'ciao_dense', 'filmtrust'\]"),
+        (
+            lambda root: {"dataset": "movies"},
+            r"dataset: found 'movies', wanted one of \['ciao', 'ciao_dense', 'filmtrust'\]",
+        ),
         (lambda root: {"evidence": False}, r"attributes: found 'statistics' without evidence, wanted 'random'"),
         (lambda root: bad_split(root, "val", "999 1 3"), r"val.txt, line 1: found user '999', which has no rating"),
         (lambda root: bad_split(root, "test", "1 1 9"), r"test.txt, line 1: found rating 9, wanted 0.5 to 4"),
