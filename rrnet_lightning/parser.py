@@ -31,9 +31,11 @@ class Parser(LightningArgumentParser):
             unknown = next(name for name in found.groups() if name)
             parser = getattr(ex, "subcommand_parser", None) or self
             names = nearest(unknown, [*_options(parser), *_class_options()])
-            message = f"unknown option or name {unknown!r}" + (
-                f"; did you mean {names[0]!r}?" if names else f": {message}"
-            )
+            if unknown in names:
+                advice = " here: it is of another kind than wanted"
+            else:
+                advice = f"; did you mean {names[0]!r}?" if names else f": {message}"
+            message = f"unknown option or name {unknown!r}{advice}"
         super().error(message, ex)
 
 

@@ -67,6 +67,7 @@ def test_print_config_and_help(here: Path, capsys: pytest.CaptureFixture[str]) -
         (["--checkpoint.monitr", "x"], "'checkpoint.monitr'; did you mean 'checkpoint.monitor'?"),
         (["--data", "SocialDataModul"], "'SocialDataModul'; did you mean 'SocialDataModule'?"),
         (["--model", "RRNetModul"], "'RRNetModul'; did you mean 'RRNetModule'?"),
+        (["--data.scorer.model", "RRNetModule"], "'RRNetModule' here: it is of another kind than wanted"),
         (["--config", "typo.yaml"], "'mask_ration'; did you mean 'mask_ratio'?"),
     ],
 )
