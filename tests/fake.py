@@ -1,5 +1,7 @@
 """Miniature data sets in their true file formats. Each function takes a data root and returns the folder it made."""
 
+import csv
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.io import savemat
 
 USERS, ITEMS = 30, 20
+ESC_CLASSES = {0: "dog", 1: "rooster", 10: "rain"}  # numbers and names of ESC-50; the first two stand for ESC-10
 
 
 def rating_rows(levels: Sequence[float], seed: int = 0, share: float = 0.5) -> list[tuple[int, int, float]]:
@@ -57,6 +60,74 @@ def write_split(folder: Path, seed: int = 0) -> Path:
     for part, keep in {"train": range(7), "val": range(7, 8), "test": range(8, 10)}.items():
         write_lines(folder / f"{part}.txt", [row for number, row in enumerate(rows) if number % 10 in keep])
     return folder
+
+
+def esc_clip(target: int, take: int, rate: int, seconds: float = 5) -> NDArray[np.int16]:
+    """A clip: the tone of its class in noise of its own, [seconds · rate]."""
+    time, noise = np.arange(round(seconds * rate)) / rate, np.random.default_rng([target, take])
+    tone = 8000 * np.sin(2 * np.pi * (300 + 100 * target) * time)
+    return (tone + noise.normal(0, 500, time.shape)).astype(np.int16)
+
+
+def write_esc(root: Path, name: str = "esc50", suffix: str = ".wav", rate: int = 8000, folds: int = 2) -> Path:
+    """`esc50/` or `esc10/`: as the real one, two clips a class and fold; the csv names `.wav` always."""
+    import soundfile
+
+    folder = root / name
+    (folder / "audio").mkdir(parents=True)
+    rows = []
+    for fold in range(1, folds + 1):
+        for target, category in ESC_CLASSES.items():
+            for take in (2 * fold, 2 * fold + 1):
+                clip = f"{fold}-{1000 + take}-A-{target}"
+                samples = esc_clip(target, take, rate)
+                soundfile.write(folder / "audio" / f"{clip}{suffix}", samples, rate)
+                rows.append([f"{clip}.wav", fold, target, category, target < 10, 1000 + take, "A"])
+    table = folder / ("meta/esc50.csv" if name == "esc50" else f"{name}.csv")
+    table.parent.mkdir(exist_ok=True)
+    with table.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["filename", "fold", "target", "category", "esc10", "src_file", "take"])
+        writer.writerows(rows)
+    return folder
+
+
+def cifar_images(count: int, classes: int) -> tuple[NDArray[np.uint8], list[int]]:
+    """Images [count, 32, 32, 3] and labels: number in red and green, 20 · label in blue; one bright pixel at (1, 2)."""
+    label = [row % classes for row in range(count)]
+    images = np.zeros((count, 32, 32, 3), np.uint8)
+    rows = np.arange(count)
+    images[:] = np.stack([rows % 256, rows // 256, 20 * np.array(label)], axis=1)[:, None, None]
+    images[:, 1, 2] = 255
+    return images, label
+
+
+def write_cifar(root: Path, tiles: int = 5, classes: Sequence[str] = ("airplane", "cat", "dog")) -> Path:
+    """`cifar10/` as tiles of 1,000 images, 25 rows of 40."""
+    from PIL import Image
+
+    folder = root / "cifar10"
+    folder.mkdir(parents=True)
+    images, label = cifar_images(1000 * tiles, len(classes))
+    for number, part in enumerate(images.reshape(tiles, 25, 40, 32, 32, 3)):
+        tile = Image.fromarray(part.transpose(0, 2, 1, 3, 4).reshape(800, 1280, 3))
+        tile.save(folder / f"train_{number:02d}.webp", lossless=True, method=0, quality=0)
+    write_lines(folder / "labels_train.txt", [(row,) for row in label])
+    write_lines(folder / "classes.txt", [(name,) for name in classes])
+    return folder
+
+
+def write_cifar_batches(root: Path, classes: Sequence[str] = ("airplane", "cat", "dog")) -> Path:
+    """`cifar10/` as the originals, pickled batches: 5 of 6 images to train, 1 to test."""
+    folder = root / "cifar10/cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    images, label = cifar_images(36, len(classes))
+    for number, name in enumerate([*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"]):
+        part = slice(6 * number, 6 * number + 6)
+        batch = {"data": images[part].transpose(0, 3, 1, 2).reshape(6, -1), "labels": label[part]}
+        (folder / name).write_bytes(pickle.dumps(batch))
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": list(classes)}))
+    return folder.parent
 
 
 def word_matrix(words: Sequence[str], dim: int = 5) -> NDArray[np.float32]:

@@ -2,10 +2,13 @@
 
 from .candidates import TEST, TRAIN, VAL, Candidates, cross_fit
 from .checks import check_finite
+from .cifar import Images, read_cifar, read_cifar_tiles
 from .core import k_core
 from .digits import DIGIT_FEATURES, DIGIT_NAMES, digit_candidates
 from .download import download, unzip
 from .errors import DataError
+from .esc import EscClips, read_esc
+from .esc_fetch import fetch_esc50
 from .ratings import Ratings, read_ciao, read_filmtrust, read_ratings
 from .root import cache_root, data_root, dataset_folder
 from .sets import RATING_SETS, RatingSet
@@ -25,6 +28,8 @@ __all__ = [
     "VAL",
     "Candidates",
     "DataError",
+    "EscClips",
+    "Images",
     "RatingSet",
     "RatingStatistics",
     "Ratings",
@@ -38,11 +43,15 @@ __all__ = [
     "dataset_folder",
     "digit_candidates",
     "download",
+    "fetch_esc50",
     "fetch_rating_set",
     "fold_split",
     "k_core",
     "rating_statistics",
     "read_ciao",
+    "read_cifar",
+    "read_cifar_tiles",
+    "read_esc",
     "read_filmtrust",
     "read_pairs",
     "read_ratings",

@@ -1,8 +1,11 @@
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
+
+from tests.fake import write_esc
 
 CONTENT = bytes(range(256)) * 4000
 
@@ -55,3 +58,15 @@ def server() -> Iterator[Server]:
         yield server
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A miniature ESC-50."""
+    return write_esc(tmp_path)
+
+
+@pytest.fixture
+def sound(folder: Path) -> Path:
+    """The file of the first row."""
+    return folder / "audio/1-1002-A-0.wav"
