@@ -102,9 +102,10 @@ def _lines(axis: Any, means: Means, options: argparse.Namespace) -> None:
 def _differences(axis: Any, means: Means, options: argparse.Namespace) -> None:
     """Paired difference of each variant to the first with its 95 % interval; right of zero is worse."""
     base = means[options.models[0]]
-    variants = [model for model in options.models[1:] if means[model].keys() == base.keys()]
+    variants = [model for model in options.models[1:] if means[model].keys() & base.keys()]
     for y, model in enumerate(reversed(variants)):
-        d = paired_difference([means[model][f] for f in base], [base[f] for f in base])
+        common = sorted(means[model].keys() & base.keys())
+        d = paired_difference([means[model][fold] for fold in common], [base[fold] for fold in common])
         axis.plot([d.mean if end is None else end for end in (d.low, d.high)], [y, y], color="#a3adba", linewidth=2)
         axis.plot([d.mean], [y], "o", color="#2f6db3")
     axis.axvline(0, color="#1f2733", linewidth=0.8)

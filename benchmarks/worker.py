@@ -72,9 +72,13 @@ def run_config(job: Job, folder: Path) -> dict[str, Any]:
 
 
 def predictions(cli: Any, part: str, ratings: Ratings, asked: Tensor) -> Tensor:
-    """What the checkpoint of a training run rates the pairs of some rows, in their order, [len(asked)]."""
+    """What a trained model rates the pairs of some rows, in their order, [len(asked)].
+
+    By the weights that training leaves, averaged where the config averages: loading the checkpoint into the same
+    trainer would put the last ones in their place.
+    """
     loader = cli.datamodule.val_dataloader() if part == "val" else cli.datamodule.predict_dataloader()
-    batches = cli.trainer.predict(cli.model, loader, ckpt_path=cli.trainer.checkpoint_callback.best_model_path)
+    batches = cli.trainer.predict(cli.model, loader)
     user, item, score = (torch.cat([batch[name] for batch in batches]) for name in ("source", "target", "score"))
     found, wanted = (u * ratings.num_items + i for u, i in ((user, item), (ratings.user[asked], ratings.item[asked])))
     order = found.argsort()
