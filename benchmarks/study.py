@@ -72,7 +72,7 @@ def draw(rows: Sequence[Row], options: argparse.Namespace) -> bytes:
     for axis, metric in zip(figure.subplots(1, 2, sharey=not lines), ("rmse", "mae"), strict=True):
         means = {model: fold_means((row for row in rows if row.model == model), metric) for model in options.models}
         (_lines if lines else _differences)(axis, means, options)
-        axis.set_title(f"validation {metric.upper()}" + (", difference to the shipped setting" if not lines else ""))
+        axis.set_title(f"validation {metric.upper()}" + (" minus that as shipped" if not lines else ""))
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
