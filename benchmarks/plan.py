@@ -88,19 +88,19 @@ class Model(NamedTuple):
                 f"--models: found {name!r}, wanted one of {', '.join(known)}; or write configs/social_{data}"
                 f"{'' if base == 'rrnet' else '_' + base}.yaml"
             )
+        if base in PEERS and words:
+            raise BenchmarkError(f"--models: found {name!r}, wanted {base!r} alone: a peer takes no options")
         times = re.fullmatch(r"x([1-9]\d*)", words[0]) if words else None
         overrides = tuple(words[1:] if times else words)
         owned = {argument.split("=")[0] for argument in arguments(Job("", "", 2, 0, 0, 0, ""), Path())} | WHOLE
         owned -= {"--trainer.logger", "--trainer.enable_progress_bar", "--trainer.enable_model_summary"}
         for word in overrides:
             option = word.split("=")[0].replace(".init_args", "")
-            if base in PEERS or not word.startswith("--") or "=" not in word or option in owned:
+            if not word.startswith("--") or "=" not in word or option in owned:
                 raise BenchmarkError(
                     f"--models: found {word!r} in {name!r}, wanted --option=value of train.py behind a config's name, "
                     f"none of those that the benchmark sets itself: {', '.join(sorted(owned))}"
                 )
-        if base in PEERS and words:
-            raise BenchmarkError(f"--models: found {name!r}, wanted {base!r} alone: a peer takes no options")
         return cls(name, base, int(times[1]) if times else 1, overrides)
 
 

@@ -24,10 +24,9 @@ from benchmarks.rows import BenchmarkError, Job, Row, read_rows, write_whole
 from benchmarks.social import finish, run
 from benchmarks.table import fold_means, paired_difference, with_ending
 
-UNITS = {n: f"--model.units=[{','.join(['inter'] * n)}]" for n in (1, 2, 3, 5, 7)}
 STUDIES: dict[str, dict[str, str]] = {  # label in the picture -> options of train.py
     "width": {str(width): f"--model.hidden_dim={width}" for width in (8, 16, 32, 64)},
-    "units": {str(n): option for n, option in UNITS.items()},
+    "units": {str(n): f"--model.units=[{','.join(['inter'] * n)}]" for n in (1, 2, 3, 5, 7)},
     "ablation": {
         "as shipped": "",
         "no scorer": "--data.scorer=null",

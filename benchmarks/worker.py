@@ -60,13 +60,13 @@ def run_config(job: Job, folder: Path) -> dict[str, Any]:
         def after_fit(self) -> None:
             self.seconds = time.perf_counter() - self.started
 
-    ratings, _ = load_ratings(job.data)
-    learn, asked = parts(job, len(ratings.rating))
-    total, seconds = torch.zeros(len(asked)), 0.0
+    total, seconds = torch.zeros(()), 0.0
     for member in range(job.members):
         cli = TimedCLI(["fit", *arguments(replace(job, seed=job.seed * job.members + member), folder)])
+        ratings = cli.datamodule.ratings
+        learn, asked = parts(job, len(ratings.rating))
         check_split(job, cli.datamodule)
-        total += predictions(cli, job.part, ratings, asked)
+        total = total + predictions(cli, job.part, ratings, asked)
         seconds += cli.seconds
     return {**errors(ratings, learn, asked, total / job.members), "fit_seconds": seconds}
 
