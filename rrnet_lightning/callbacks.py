@@ -1,4 +1,4 @@
-"""What a run keeps: its config, a Parquet file of what ``predict`` says, a table of what ``test`` says."""
+"""What a run keeps: its config, a file of what ``predict`` says, a table of what ``test`` says."""
 
 import contextlib
 import os
@@ -15,6 +15,8 @@ from lightning.pytorch.cli import SaveConfigCallback
 from lightning.pytorch.loggers import WandbLogger
 from torch import Tensor
 
+from rrnet_lightning.backbones.module import BackboneModule
+from rrnet_lightning.feature_writer import FeatureWriter
 from rrnet_lightning.runs import git_commit
 
 Rows = Literal["pairs", "best"]
@@ -50,22 +52,29 @@ class PredictionWriter(Callback):
     """Stream the output of ``predict`` into a Parquet file, batch by batch, atomically.
 
     Columns: ``source`` and ``target`` (ids as the data names them), ``score`` (probability or rating), ``truth`` (1 or
-    0, or a rating; null where it is not known). The file appears under its name only when it is complete.
+    0, or a rating; null where it is not known). The file appears under its name only when it is complete. What a
+    backbone predicts becomes a feature file instead, see :class:`FeatureWriter`.
 
     Args:
-        path: where to write; in a run of several processes each writes ``<stem>-<rank><suffix>``.
+        path: where to write; in a run of several processes each writes ``<stem>-<rank><suffix>``. Default:
+            ``predictions.parquet``; for features ``features.npy`` in the run's folder.
         rows: ``pairs`` writes every pair asked for, ``best`` the best target of each source.
 
     Raises:
         OutputError: the file cannot be written, a full disk for instance; the unfinished file is removed.
     """
 
-    def __init__(self, path: str = "predictions.parquet", rows: Rows = "pairs") -> None:
-        self.path, self.rows = Path(path), rows
+    def __init__(self, path: str | None = None, rows: Rows = "pairs") -> None:
+        self.path, self.rows, self._given = Path(path or "predictions.parquet"), rows, path is not None
         self._writer: pq.ParquetWriter | None = None
+        self._features: FeatureWriter | None = None
 
     def on_predict_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Open the unfinished file."""
+        if isinstance(pl_module, BackboneModule):
+            file = self.path if self._given else Path(trainer.default_root_dir) / "features.npy"
+            self._features = FeatureWriter(file, trainer)
+            return
         if trainer.world_size > 1:
             self.path = self.path.with_stem(f"{self.path.stem}-{trainer.global_rank}")
         schema = pa.schema(
@@ -79,6 +88,9 @@ class PredictionWriter(Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *args: Any, **kwargs: Any
     ) -> None:
         """Append the rows of one batch."""
+        if self._features is not None:
+            self._features.add(outputs)
+            return
         columns = table(trainer, best(outputs) if self.rows == "best" else outputs)
         with _Guard(self):
             assert self._writer is not None
@@ -86,6 +98,10 @@ class PredictionWriter(Callback):
 
     def on_predict_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Close the file and give it its name."""
+        if self._features is not None:
+            assert isinstance(pl_module, BackboneModule)
+            self._features.write(trainer, pl_module)
+            return
         with _Guard(self):
             assert self._writer is not None
             self._writer.close()

@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, Ri
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, WandbLogger
 
+import rrnet_lightning.backbones
 import rrnet_lightning.baselines
 import rrnet_lightning.datamodules  # noqa: F401  (so that classes are found by their short names)
 from rrnet_lightning.callbacks import PredictionTable, PredictionWriter, SaveConfig

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -6,17 +7,27 @@ import torch
 import yaml
 
 from rrnet_lightning.cli import main
+from rrnet_lightning.data.features import read_features
 from tests.command import PROJECT, only_run
-from tests.fake import write_ciao
+from tests.fake import write_ciao, write_cifar_batches, write_esc
 
 CONFIGS = sorted((PROJECT / "configs").glob("*.yaml"))
+BACKBONES = [config for config in CONFIGS if config.stem.startswith("backbone_")]
+# those of sounds and CIFAR read feature files, and are driven in tests of their own
+GRAPHS = [config for config in CONFIGS if not config.stem.startswith(("backbone_", "sound_", "image_cifar"))]
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
+def settings(config: Path) -> dict[str, Any]:
+    """A config as it is written."""
+    content: dict[str, Any] = yaml.safe_load(config.read_text())
+    return content
+
+
+@pytest.mark.parametrize("config", GRAPHS, ids=lambda config: config.stem)
 def test_shipped_config_fits_tests_and_predicts(config: Path, here: Path) -> None:
     """One real epoch on miniature data in the true format, through the real command line."""
     write_ciao(here / "data", share=0.9)  # as its 10-core asks
-    wanted = yaml.safe_load(config.read_text())
+    wanted = settings(config)
     few = ["--config", str(config), "--data.steps_per_epoch", "2", "--trainer.accelerator", "cpu"]
     few += ["--trainer.default_root_dir", "runs", "--trainer.logger", "false", "--trainer.enable_progress_bar", "false"]
     if "dataset" in wanted["data"]["init_args"] and wanted["data"]["class_path"] == "SocialDataModule":
@@ -34,6 +45,32 @@ def test_shipped_config_fits_tests_and_predicts(config: Path, here: Path) -> Non
     scores = pq.read_table("predictions.parquet")["score"].to_pylist()
     assert scores and all(score == score for score in scores)
     assert only_run(here) == folder
+
+
+@pytest.mark.parametrize("config", BACKBONES, ids=lambda config: config.stem)
+def test_shipped_backbone_fits_tests_and_predicts(config: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One step on three classes, through the real command line, to a feature file."""
+    for name in ("esc10", "esc50"):
+        write_esc(here / "data", name, rate=4000)
+    write_cifar_batches(here / "data")
+    monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda *args: True)
+    wanted = settings(config)["model"]["init_args"]
+    few = ["--config", str(config), "--data.root", "data", "--data.classes", "3", "--model.backbone.classes", "3"]
+    few += ["--data.batch_size", "4", "--trainer.accelerator", "cpu", "--trainer.default_root_dir", "runs"]
+    few += ["--trainer.logger", "false", "--trainer.enable_progress_bar", "false"]
+    few += ["--model.crops", "2"] if "crops" in wanted else []
+    main(["fit", *few, "--trainer.max_epochs", "1", "--trainer.limit_train_batches", "1"])
+    folder = only_run(here)
+    saved = settings(folder / "config.yaml")["model"]["init_args"]
+    for name, value in wanted.items():
+        if not isinstance(value, dict) and name != "crops":
+            assert saved[name] == value
+    main(["test", *few, "--ckpt_path", "last"])
+    main(["predict", *few, "--ckpt_path", "last"])
+    found = read_features(folder / "features.npy")
+    assert found.backbone == wanted["backbone"]["class_path"] and len(found.names) == 3
+    (folder / "checkpoints" / "last.ckpt").unlink()  # some hold 100 MB, and pytest keeps folders
+    (folder / "checkpoints" / "best.ckpt").unlink()
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)

@@ -15,8 +15,10 @@ ALLOWED = {  # layer -> what of ours it may import, besides itself
     "module": {"nn", "graph", "objectives"},
     "baselines": {"graph", "data", "objectives", "module"},
     "datamodules": {"data", "graph", "baselines"},
+    "backbones": {"data"},
 }
 MAY_IMPORT_LIGHTNING = {"module", "backbones", "baselines", "datamodules", "callbacks", "parser", "cli", "demo"}
+MAY_IMPORT_LIGHTNING |= {"feature_writer"}
 
 
 def imports(tree: ast.AST, package: list[str]) -> Iterator[tuple[int, str]]:

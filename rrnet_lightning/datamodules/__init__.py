@@ -3,6 +3,19 @@
 from rrnet_lightning.datamodules.base import GraphDataModule
 from rrnet_lightning.datamodules.image import ImageDataModule
 from rrnet_lightning.datamodules.mapping import MappingDataModule
+from rrnet_lightning.datamodules.raw import RawDataModule
+from rrnet_lightning.datamodules.raw_image import RawImageDataModule
+from rrnet_lightning.datamodules.raw_sound import RawSoundDataModule
 from rrnet_lightning.datamodules.social import SocialDataModule
+from rrnet_lightning.datamodules.sound import SoundDataModule
 
-__all__ = ["GraphDataModule", "ImageDataModule", "MappingDataModule", "SocialDataModule"]
+__all__ = [
+    "GraphDataModule",
+    "ImageDataModule",
+    "MappingDataModule",
+    "RawDataModule",
+    "RawImageDataModule",
+    "RawSoundDataModule",
+    "SocialDataModule",
+    "SoundDataModule",
+]

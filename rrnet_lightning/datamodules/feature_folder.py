@@ -1,0 +1,65 @@
+"""Where a task's features come from: a folder of feature files, the folds asked, and which backbone it must be."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from rrnet_lightning.data import Candidates, DataError, data_root
+from rrnet_lightning.data.views import feature_views, test_files
+
+
+@dataclass
+class FeatureFolder:
+    """A folder of feature files as one task reads it; arguments as in :func:`rrnet_lightning.data.views.feature_views`.
+
+    Raises:
+        DataError: from every property and method, as `feature_views`, or features of another data set than `dataset`.
+    """
+
+    dataset: str
+    folder: str
+    test_fold: int
+    val_fold: int | None
+    cross_fit: bool
+    backbone: str | None
+    checksum: str | None
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """Names of the classes."""
+        return self._about[0]
+
+    @property
+    def width(self) -> int:
+        """Width of the final view's features."""
+        return self._about[1]
+
+    def views(self, transductive: bool) -> list[Candidates]:
+        """Read all views, the final one last."""
+        _ = self._about  # refuses features of another data set
+        return feature_views(
+            self.folder,
+            self.test_fold,
+            self.val_fold,
+            transductive=transductive,
+            cross_fit=self.cross_fit,
+            backbone=self.backbone,
+            checksum=self.checksum,
+        )
+
+    @cached_property
+    def _about(self) -> tuple[Sequence[str], int]:
+        files = test_files(self.folder, self.test_fold, backbone=self.backbone, checksum=self.checksum)
+        final = list(files.values())[-1]
+        if final.dataset != self.dataset:
+            raise DataError(
+                f"{self.folder}: found features of {final.dataset}, wanted {self.dataset}. Correct --data.features or "
+                "--data.dataset"
+            )
+        return final.names, final.features.shape[1]
+
+
+def default_words(root: str | None) -> str | None:
+    """The file of class-name words in the data root; None, for vectors of the spelling, where there is none."""
+    file = data_root(root) / "word_vectors/googlenews300_class_words.txt"
+    return str(file) if file.is_file() else None

@@ -1,0 +1,103 @@
+"""Sound recognition as a mapping: clips -> class names."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from rrnet_lightning.data import Candidates
+from rrnet_lightning.datamodules.feature_folder import FeatureFolder, default_words
+from rrnet_lightning.datamodules.mapping import Attributes, MappingDataModule
+
+
+class SoundDataModule(MappingDataModule):
+    """ESC-10 or ESC-50, from the feature files of a cross-fitted backbone.
+
+    Make the files with ``python -m rrnet_lightning.crossfit``; how they keep both stages honest is said in
+    :mod:`rrnet_lightning.data.views`. The official folds part the clips; four recordings of ESC-50 (131943, 134049,
+    209698, 234879) stand in two of them all the same, so a few test clips have a sibling among the evidence.
+
+    Args:
+        dataset: which set the features must be of.
+        features: folder of the feature files.
+        fold: tested on. val_fold: validated on; None for none. With it, training does without that fold's answers.
+        cross_fit: False is the paper's literal setting: one backbone for all, training clips ask themselves although
+            their scores come from a backbone that saw them. Use it with ``evidence`` off: among neighbours are near
+            copies, clips of the same recording.
+        backbone: class name of the backbone that the features must be of, such as ``LogMelCNN``; None for any.
+        checksum: digest of the weights that the test fold's features must be of; None for any.
+        root: folder of the data sets, for the word vectors.
+        word_vectors: as in :func:`rrnet_lightning.data.class_vectors`; None for the file
+            ``word_vectors/googlenews300_class_words.txt`` in the data root, or vectors of the spelling without one.
+        source_k, target_k, top_k, attributes, add_truth, transductive, votes, vote_temperature, nearest, unknown: see
+            :class:`MappingDataModule`.
+        evidence, mask_ratio, batch_size, fan_out, eval_fan_out, steps_per_epoch, num_workers: see
+            :class:`GraphDataModule`.
+
+    Raises:
+        DataError: as :func:`rrnet_lightning.data.views.feature_views`, or features of another data set.
+    """
+
+    def __init__(
+        self,
+        dataset: Literal["esc10", "esc50"] = "esc50",
+        features: str = "features/esc50_logmel",
+        *,
+        fold: int = 1,
+        val_fold: int | None = None,
+        cross_fit: bool = True,
+        backbone: str | None = None,
+        checksum: str | None = None,
+        root: str | None = None,
+        source_k: int = 10,
+        target_k: int = 2,
+        top_k: int = 20,
+        attributes: Attributes = "scores",
+        add_truth: bool = False,
+        transductive: bool = False,
+        votes: bool = True,
+        vote_temperature: float | None = None,
+        nearest: bool = False,
+        word_vectors: str | None = None,
+        unknown: Literal["error", "spelling"] = "error",
+        evidence: bool = True,
+        mask_ratio: float = 0.2,
+        batch_size: int | None = None,
+        fan_out: Sequence[int] = (10, 10),
+        eval_fan_out: Sequence[int] | None = None,
+        steps_per_epoch: int = 10,
+        num_workers: int = 0,
+    ) -> None:
+        super().__init__(
+            source_k=source_k,
+            target_k=target_k,
+            top_k=top_k,
+            attributes=attributes,
+            add_truth=add_truth,
+            transductive=transductive,
+            votes=votes,
+            vote_temperature=vote_temperature,
+            nearest=nearest,
+            word_vectors=word_vectors if word_vectors is not None else default_words(root),
+            unknown=unknown,
+            evidence=evidence,
+            mask_ratio=mask_ratio,
+            batch_size=batch_size,
+            fan_out=fan_out,
+            eval_fan_out=eval_fan_out,
+            steps_per_epoch=steps_per_epoch,
+            num_workers=num_workers,
+        )
+        self.folder = FeatureFolder(dataset, features, fold, val_fold, cross_fit, backbone, checksum)
+
+    @property
+    def source_dim(self) -> int:
+        """Width of the features, or the number of scores."""
+        return self.folder.width if self.attributes == "features" else len(self.class_names)
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """Names of the classes, as the feature files have them."""
+        return self.folder.class_names
+
+    def views(self) -> Sequence[Candidates]:
+        """Read the feature files."""
+        return self.folder.views(self.transductive)
