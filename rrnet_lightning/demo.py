@@ -78,7 +78,7 @@ def compare(seed: int) -> tuple[list[float], int]:
     """Return the test accuracy of each of ROWS on the split of one seed, and the number of test images."""
     data = ImageDataModule(**DATA, seed=seed)
     data.prepare_data()
-    samples = data.candidates()
+    (samples,) = data.views()
     accuracies = [classifier_accuracy(samples), knn_accuracy(samples), train_rrnet(data, seed)]
     return accuracies, int((samples.role == TEST).sum())
 

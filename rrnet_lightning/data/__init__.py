@@ -1,6 +1,6 @@
 """Files to tensors: readers, splits, downloads and word vectors. Imports nothing else of this project."""
 
-from .candidates import TEST, TRAIN, VAL, Candidates, cross_fit
+from .candidates import HELD, TEST, TRAIN, UNLABELLED, VAL, Candidates, cross_fit
 from .checks import check_finite
 from .cifar import Images, read_cifar, read_cifar_tiles
 from .core import k_core
@@ -21,10 +21,12 @@ from .word_vectors import SPELLING_DIM, class_vectors, spelling_vectors
 __all__ = [
     "DIGIT_FEATURES",
     "DIGIT_NAMES",
+    "HELD",
     "RATING_SETS",
     "SPELLING_DIM",
     "TEST",
     "TRAIN",
+    "UNLABELLED",
     "VAL",
     "Candidates",
     "DataError",

@@ -48,7 +48,8 @@ def digit_candidates(seed: int = 0, folds: int = 5) -> Candidates:
         arrays = _score(seed, folds)
         _write_cache(file, arrays)
     ids = [f"digits/{row}" for row in range(len(arrays["label"]))]
-    return Candidates(**{name: to_tensor(values) for name, values in arrays.items()}, names=DIGIT_NAMES, ids=ids)
+    features, log_probs, label, role = (to_tensor(arrays[name]) for name in ("features", "log_probs", "label", "role"))
+    return Candidates(features, log_probs, label, role, names=DIGIT_NAMES, ids=ids)
 
 
 def stratified_roles(label: Ints, seed: int) -> Ints:

@@ -30,7 +30,8 @@ class GraphDataModule(L.LightningDataModule, ABC):
 
     Args:
         evidence: show known answers to the network (``edge_attr``); False hides all of them, in all stages.
-        mask_ratio: share of the training answers hidden and supervised at each step, in (0, 1].
+        mask_ratio: share of the training answers hidden and supervised at each step, in (0, 1]; answers that are asked
+            but never shown are all supervised.
         batch_size: number of seed sources per batch; None takes the full graph as one batch.
         fan_out: neighbours drawn per node and kind of edge at each hop of a training batch; -1 for all. As many hops
             as GCN units reach all that can influence a seed.
@@ -98,7 +99,7 @@ class GraphDataModule(L.LightningDataModule, ABC):
         """Return the graph of a stage, with two more fields on its inter-edges.
 
         ``observed`` [E] bool: the answer may be shown in this stage. ``asked`` [E] bool: it is to be predicted (in
-        training: the answers known, of which a share is asked at each step).
+        training, at each step: a share of those that are observed, and all that are not).
 
         A task with initial scores from a model that was fitted on answers adds ``initial`` [E]; for training [E, V],
         and ``hidden`` [E, V] bool: V sets of answers, with the scores of a model that saw all answers but the set's.
@@ -176,8 +177,8 @@ class GraphBatches(Dataset[HeteroData]):
                 hidden, inter.initial = inter.hidden[:, view], inter.initial[:, view]
                 del inter.hidden
             else:
-                hidden = hide(here, self.task.mask_ratio, generator, group=self.group)
-            visible, asked = visible & ~hidden, here & hidden
+                hidden = hide(here & visible, self.task.mask_ratio, generator, group=self.group)
+            visible, asked = visible & ~hidden, here & (hidden | ~inter.observed)
         inter.known, inter.supervised = visible, asked
         self.task.reveal(data, visible)
         return data if self.sampler is None else self.sampler.sample(data, seeds, generator)

@@ -3,37 +3,63 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from rrnet_lightning.data import DIGIT_FEATURES, DIGIT_NAMES, Candidates, digit_candidates
-from rrnet_lightning.datamodules.mapping import MappingDataModule
+from rrnet_lightning.data import DIGIT_FEATURES, DIGIT_NAMES, Candidates, DataError, digit_candidates
+from rrnet_lightning.datamodules.feature_folder import FeatureFolder, default_words
+from rrnet_lightning.datamodules.mapping import Attributes, MappingDataModule
+
+VAL_FOLD, TEST_FOLD = 2, 3  # of CIFAR; 0 trains the backbone, 1 is held out for training the network
 
 
 class ImageDataModule(MappingDataModule):
-    """Images and their classes, with features and scores of a small classifier made at ``prepare_data``.
+    """Images and their classes.
+
+    ``cifar10`` and ``cifar100`` come from the feature file of a backbone trained without the folds 1, 2 and 3
+    (``configs/backbone_*.yaml``, ``predict``): fold 1 is asked in training, 2 validates, 3 tests, 0 is evidence; see
+    :mod:`rrnet_lightning.data.views`.
 
     ``digits``, scikit-learn's handwritten digits, need no download; see :func:`rrnet_lightning.data.digit_candidates`
-    for split (50 % train, 10 % val, 40 % test, by ``seed``; the same writers in all three), features and scores.
+    for split (50 % train, 10 % val, 40 % test, by ``seed``; the same writers in all three), features and scores, those
+    of a small classifier made at ``prepare_data``.
 
     Args:
         dataset: which images.
-        folds: of the training images; each is scored by a classifier fitted on the other folds.
-        source_k, target_k, top_k, add_truth, transductive, votes, word_vectors: see
+        features: folder of the feature file; not for digits.
+        folds: of the training digits; each is scored by a classifier fitted on the other folds.
+        cross_fit: False is the paper's literal setting: images of fold 0 ask themselves although their scores come from
+            a backbone that saw them. Use it with ``evidence`` off. Not for digits.
+        backbone, checksum: class name and digest of the weights that the features must be of; None for any.
+        root: folder of the data sets, for the word vectors.
+        word_vectors: as in :func:`rrnet_lightning.data.class_vectors`. None: for CIFAR the file
+            ``word_vectors/googlenews300_class_words.txt`` in the data root, for digits or without one the spelling.
+        source_k, target_k, top_k, attributes, add_truth, transductive, votes, vote_temperature, nearest, unknown: see
             :class:`MappingDataModule`.
         evidence, mask_ratio, batch_size, fan_out, eval_fan_out, steps_per_epoch, num_workers: see
             :class:`GraphDataModule`.
-        seed: of the split.
+        seed: of the split of the digits.
+
+    Raises:
+        DataError: CIFAR without ``features``; as :func:`rrnet_lightning.data.views.feature_views`.
     """
 
     def __init__(
         self,
-        dataset: Literal["digits"] = "digits",
+        dataset: Literal["digits", "cifar10", "cifar100"] = "digits",
+        features: str | None = None,
         *,
         folds: int = 5,
+        cross_fit: bool = True,
+        backbone: str | None = None,
+        checksum: str | None = None,
+        root: str | None = None,
         source_k: int = 10,
         target_k: int = 3,
         top_k: int = 5,
+        attributes: Attributes = "features",
         add_truth: bool = False,
         transductive: bool = False,
         votes: bool = True,
+        vote_temperature: float | None = None,
+        nearest: bool = False,
         word_vectors: str | None = None,
         unknown: Literal["error", "spelling"] = "error",
         evidence: bool = True,
@@ -45,14 +71,20 @@ class ImageDataModule(MappingDataModule):
         num_workers: int = 0,
         seed: int = 0,
     ) -> None:
+        files = dataset != "digits"
+        if files and features is None:
+            raise DataError(f"features: found nothing, wanted the folder of the feature file of {dataset}")
         super().__init__(
             source_k=source_k,
             target_k=target_k,
             top_k=top_k,
+            attributes=attributes,
             add_truth=add_truth,
             transductive=transductive,
             votes=votes,
-            word_vectors=word_vectors,
+            vote_temperature=vote_temperature,
+            nearest=nearest,
+            word_vectors=default_words(root) if files and word_vectors is None else word_vectors,
             unknown=unknown,
             evidence=evidence,
             mask_ratio=mask_ratio,
@@ -62,22 +94,30 @@ class ImageDataModule(MappingDataModule):
             steps_per_epoch=steps_per_epoch,
             num_workers=num_workers,
         )
-        self.dataset, self.folds, self.seed = dataset, folds, seed
+        self.folds, self.seed = folds, seed
+        self.folder: FeatureFolder | None = None
+        if files and features is not None:
+            self.folder = FeatureFolder(dataset, features, TEST_FOLD, VAL_FOLD, cross_fit, backbone, checksum)
 
     @property
     def source_dim(self) -> int:
-        """Width of the images' features."""
-        return DIGIT_FEATURES
+        """Width of the images' features, or the number of scores."""
+        if self.attributes == "scores":
+            return len(self.class_names)
+        return DIGIT_FEATURES if self.folder is None else self.folder.width
 
     @property
     def class_names(self) -> Sequence[str]:
         """Names of the classes."""
-        return DIGIT_NAMES
+        return DIGIT_NAMES if self.folder is None else self.folder.class_names
 
     def prepare_data(self) -> None:
-        """Train the small classifier and keep its scores, once a machine."""
-        self.candidates()
+        """Train the small classifier of the digits and keep its scores, once a machine."""
+        if self.folder is None:
+            self.views()
 
-    def candidates(self) -> Candidates:
-        """Return features and scores, from the cache if they are there."""
-        return digit_candidates(self.seed, self.folds)
+    def views(self) -> Sequence[Candidates]:
+        """Read the feature file; for digits make features and scores, or take them from the cache."""
+        if self.folder is None:
+            return [digit_candidates(self.seed, self.folds)]
+        return self.folder.views(self.transductive)

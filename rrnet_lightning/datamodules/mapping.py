@@ -11,24 +11,35 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.data import SPELLING_DIM, TEST, TRAIN, VAL, Candidates, DataError, class_vectors
+from rrnet_lightning.data import HELD, SPELLING_DIM, TEST, TRAIN, VAL, Candidates, DataError, class_vectors
 from rrnet_lightning.datamodules.base import GraphDataModule, Stage
-from rrnet_lightning.graph import INTER, SOURCE, SOURCE_INTRA, TARGET, build_graph, knn_edges, recall, top_k_pairs
+from rrnet_lightning.datamodules.view_graph import (
+    ViewGraph,
+    edge_cosine,
+    nearest_labelled,
+    neighbour_votes,
+    side_by_side,
+)
+from rrnet_lightning.graph import INTER, knn_edges, top_k_pairs
 
-ROLES = {"train": TRAIN, "val": VAL, "test": TEST, "predict": TEST}
+Attributes = Literal["features", "scores"]
 
 
 class MappingDataModule(GraphDataModule):
-    """Samples (sources) are mapped to class names (targets); a task says what its :class:`Candidates` are.
+    """Samples (sources) are mapped to class names (targets); a task says what its views of :class:`Candidates` are.
 
     Inter-edges are each sample's ``top_k`` classes by initial score. Labels of training samples are the evidence, in
     every stage; a sample's label is shown or hidden on all its edges at once. A training sample and a test sample see
     alike: neighbours are training samples other than themselves, and scores come from a classifier that saw neither.
 
-    ``edge_attr`` is [score, known, +1 on the true class and -1 on others where known, vote]: the initial
+    ``edge_attr`` is [score, known, +1 on the true class and -1 on others where known, vote, nearest]: the initial
     log-probability, shifted and scaled by the training samples' candidates; the label where it may be seen; the share
-    of the sample's labelled neighbours that are of this class. Without evidence it is the score alone. ``prior`` is the
-    initial log-probability.
+    of the sample's labelled neighbours that are of this class; the similarity of the closest of these. Without evidence
+    it is the score alone. ``prior`` is the initial log-probability.
+
+    Where views hold HELD samples, those ask in training, all at each step, and are never evidence: each view is a graph
+    of its own, all of them lie side by side. Validation takes the views with VAL samples, test the last, final view.
+    Otherwise training samples ask themselves, a share of them hidden at each step.
 
     The scores of *other* training samples were fitted with a sample's label among hundreds, as in any stacking; its own
     were not, and nothing at all was fitted with a validation or test label.
@@ -37,11 +48,16 @@ class MappingDataModule(GraphDataModule):
         source_k: neighbours of a sample, by cosine of the features.
         target_k: neighbours of a class name, by cosine of the word vectors.
         top_k: candidate classes of a sample.
+        attributes: what describes a sample to the network: its ``features``, which mean one thing in one backbone's
+            space only, or its ``scores``, the log-probabilities of all classes, shifted and scaled, which mean the same
+            in every view.
         add_truth: give a training sample its true class as a further candidate where its top k miss it. The network can
             then tell a miss by the extra candidate, which no test sample has; use it where misses are common.
         transductive: unlabelled validation and test samples may be neighbours, and all candidate edges pass messages.
             Otherwise only labelled samples' edges do, and what is said of a sample depends on no other unlabelled one.
         votes: put the neighbours' vote into ``edge_attr``; without it only messages carry the neighbours' labels.
+        vote_temperature: T of votes weighted by exp(cosine / T); None gives every labelled neighbour one vote.
+        nearest: put the cosine to the closest labelled neighbour of the class into ``edge_attr``.
         word_vectors: as in :func:`rrnet_lightning.data.class_vectors`; None for vectors of the names' spelling, which
             tell classes apart but know nothing of their meaning.
         unknown: a class name without any known word is an ``error``, or gets a vector of its ``spelling``.
@@ -49,7 +65,8 @@ class MappingDataModule(GraphDataModule):
             :class:`GraphDataModule`.
 
     Raises:
-        DataError: ``source_k``, ``target_k`` or ``top_k`` larger than there are neighbours or classes (at ``setup``).
+        DataError: ``vote_temperature`` is not positive. At ``setup``: ``source_k``, ``target_k`` or ``top_k`` larger
+            than there are neighbours or classes; ``features`` of several spaces as attributes.
     """
 
     def __init__(
@@ -58,9 +75,12 @@ class MappingDataModule(GraphDataModule):
         source_k: int = 10,
         target_k: int = 3,
         top_k: int = 5,
+        attributes: Attributes = "features",
         add_truth: bool = False,
         transductive: bool = False,
         votes: bool = True,
+        vote_temperature: float | None = None,
+        nearest: bool = False,
         word_vectors: str | None = None,
         unknown: Literal["error", "spelling"] = "error",
         evidence: bool = True,
@@ -80,10 +100,14 @@ class MappingDataModule(GraphDataModule):
             steps_per_epoch=steps_per_epoch,
             num_workers=num_workers,
         )
+        if vote_temperature is not None and not vote_temperature > 0:
+            raise DataError(f"vote_temperature: found {vote_temperature}, wanted more than 0, or null for equal votes")
         self.source_k, self.target_k, self.top_k, self.add_truth = source_k, target_k, top_k, add_truth
-        self.transductive, self.votes, self.word_vectors = transductive, votes, word_vectors
+        self.attributes, self.transductive = attributes, transductive
+        self.votes, self.vote_temperature, self.nearest = votes, vote_temperature, nearest
+        self.word_vectors = word_vectors
         self.unknown: Literal["error", "spelling"] = unknown
-        self.samples: Candidates | None = None
+        self.parts: list[ViewGraph] = []
 
     @property
     @abstractmethod
@@ -91,8 +115,8 @@ class MappingDataModule(GraphDataModule):
         """Names of the targets, known before any data is read."""
 
     @abstractmethod
-    def candidates(self) -> Candidates:
-        """Return what stage one found; called once, at ``setup``."""
+    def views(self) -> Sequence[Candidates]:
+        """Return what stage one found, the final view, of all samples, last; called once, at ``setup``."""
 
     @property
     def target_dim(self) -> int:
@@ -107,61 +131,74 @@ class MappingDataModule(GraphDataModule):
 
     @property
     def edge_dim(self) -> int:
-        """Score, and with evidence the two columns of the label and the vote."""
-        return (4 if self.votes else 3) if self.evidence else 1
+        """Score, and with evidence the two columns of the label, the vote and the nearest."""
+        return 3 + self.votes + self.nearest if self.evidence else 1
 
     def setup(self, stage: str = "") -> None:
         """Build what all stages share: neighbours, candidates and the classes' vectors."""
-        if self.samples is not None:
+        if self.parts:
             return
-        samples = self.candidates()
-        train = samples.role == TRAIN
+        views = self.views()
+        final = views[-1]
+        if self.attributes == "features" and len({view.space for view in views}) > 1:
+            raise DataError(
+                f"attributes: found 'features' for {len(views)} views of different backbones, whose features share no "
+                "space. Set --data.attributes scores, or take one view: --data.cross_fit false"
+            )
+        self.source_ids, self.target_ids = final.ids, final.names
+        self.words = class_vectors(final.names, self.word_vectors, unknown=self.unknown)
+        _check_at_most("target_k", self.target_k, len(final.names) - 1, "the other classes")
+        _check_at_most("top_k", self.top_k, len(final.names), "the classes", least=1)
+        self.target_intra = knn_edges(self.words, self.target_k)
+        self.learns = HELD if any((view.role == HELD).any() for view in views) else TRAIN
+        scores = torch.cat([view.log_probs[view.role == self.learns] for view in views])
+        attribute_scale = scores.mean(), scores.std().clamp(min=1e-6)
+        parts = [self._part(view, *attribute_scale) for view in views]
+        known = torch.cat([_scores(part, self.learns) for part in parts])
+        self.score_mean, self.score_scale = known.mean(), known.std().clamp(min=1e-6)
+        cosine = torch.cat([part.cosine for part in parts])
+        self.cosine_mean, self.cosine_scale = cosine.mean(), cosine.std().clamp(min=1e-6)
+        self.parts = parts
+        self._log_recall()
+
+    def _part(self, view: Candidates, mean: Tensor, scale: Tensor) -> ViewGraph:
+        train, learns = view.role == TRAIN, (view.role == TRAIN) | (view.role == HELD)
         pool = torch.ones_like(train) if self.transductive else train
         _check_at_most("source_k", self.source_k, int(pool.sum()) - 1, "the neighbours that a training sample has")
-        _check_at_most("target_k", self.target_k, len(samples.names) - 1, "the other classes")
-        _check_at_most("top_k", self.top_k, len(samples.names), "the classes", least=1)
-        self.source_ids, self.target_ids = samples.ids, samples.names
-        self.words = class_vectors(samples.names, self.word_vectors, unknown=self.unknown)
-        self.source_intra = knn_edges(samples.features, self.source_k, pool=pool, group=samples.group)
-        self.target_intra = knn_edges(self.words, self.target_k)
-        truth = samples.label.where(train, -1)
-        self.pairs = top_k_pairs(samples.log_probs, self.top_k, truth=truth, add_truth=train & self.add_truth)
-        known = samples.log_probs[self.pairs[0], self.pairs[1]][train[self.pairs[0]]]
-        self.score_mean, self.score_scale = known.mean(), known.std().clamp(min=1e-6)
-        self.samples = samples
-        self._log_recall(samples)
+        x = view.features if self.attributes == "features" else (view.log_probs - mean) / scale
+        intra = knn_edges(view.features, self.source_k, pool=pool, group=view.group)
+        truth = view.label.where(learns, -1)
+        pairs = top_k_pairs(view.log_probs, self.top_k, truth=truth, add_truth=learns & self.add_truth)
+        return ViewGraph(view, x, intra, edge_cosine(view.features, intra), pairs)
 
-    def _log_recall(self, samples: Candidates) -> None:
-        roles = {name: samples.role == role for name, role in ROLES.items() if name != "predict"}
-        found = [
-            f"{name} {recall(self.pairs, samples.label.where(rows, -1)):.4f}"
-            for name, rows in roles.items()
-            if rows.any()
-        ]
-        rank_zero_info(f"candidate recall, the ceiling of accuracy, at top_k={self.top_k}: {', '.join(found)}")
+    def _asked(self, stage: Stage) -> tuple[int, list[ViewGraph]]:
+        """The role asked in a stage, and the views that ask."""
+        if stage in ("test", "predict"):
+            return TEST, self.parts[-1:]
+        role = self.learns if stage == "train" else VAL
+        views = self.parts[-1:] if role == TRAIN else [part for part in self.parts if part.asks(role)]
+        return role, views or self.parts[-1:]
+
+    def _log_recall(self) -> None:
+        stages: tuple[Stage, ...] = ("train", "val", "test")
+        found = {
+            stage: [part.recall(role) for part in parts if part.asks(role)]
+            for stage in stages
+            for role, parts in [self._asked(stage)]
+        }
+        shown = ", ".join(f"{stage} {sum(each) / len(each):.4f}" for stage, each in found.items() if each)
+        rank_zero_info(f"candidate recall, the ceiling of accuracy, at top_k={self.top_k}: {shown}")
 
     def stage_graph(self, stage: Stage) -> HeteroData:
-        """Training samples and those asked in this stage; with ``transductive`` all samples."""
-        samples = self.samples
-        assert samples is not None, "setup() comes first"
-        train, asked = samples.role == TRAIN, samples.role == ROLES[stage]
-        present = torch.ones_like(train) if self.transductive else train | asked
-        row = present.cumsum(0) - 1
-        pairs = self.pairs[:, present[self.pairs[0]]]
-        source, target = pairs
-        y = (samples.label[source] == target) & (train | asked)[source]
-        data = build_graph(
-            samples.features[present],
-            self.words,
-            torch.stack([row[source], target]),
-            source_intra=row[self.source_intra[:, present[self.source_intra[1]]]],
-            target_intra=self.target_intra,
-            prior=samples.log_probs[source, target],
-            y=y.float(),
+        """The views that ask in this stage, side by side: training samples and those asked; see ``transductive``."""
+        assert self.parts, "setup() comes first"
+        role, parts = self._asked(stage)
+        return side_by_side(
+            [
+                part.graph(role, self.words, self.target_intra, everyone=self.transductive, evidence=self.evidence)
+                for part in parts
+            ]
         )
-        data[SOURCE].n_id = present.nonzero().squeeze(1)
-        data[INTER].observed, data[INTER].asked = train[source] & self.evidence, asked[source]
-        return data
 
     def answer_group(self, data: HeteroData) -> Tensor:
         """Return the source of every edge: one candidate's answer tells that of the others."""
@@ -175,24 +212,17 @@ class MappingDataModule(GraphDataModule):
         if self.evidence:
             columns += [visible.float(), (2 * inter.y - 1).where(visible, 0)]
         if self.evidence and self.votes:
-            columns.append(neighbour_votes(data, visible))
+            columns.append(neighbour_votes(data, visible, self.vote_temperature))
+        if self.evidence and self.nearest:
+            columns.append((nearest_labelled(data, visible) - self.cosine_mean) / self.cosine_scale)
         inter.edge_attr = torch.stack(columns, 1)
         inter.message = torch.ones_like(visible) if self.transductive else visible
 
 
-def neighbour_votes(data: HeteroData, visible: Tensor) -> Tensor:
-    """Return [E] float, the share of the source's labelled neighbours whose label is the target; 0 without any.
-
-    A neighbour counts as labelled where its true pair is among the ``visible`` [E] candidates. A sample is never its
-    own neighbour, so a vote tells nothing of its own label. Takes memory for samples x classes.
-    """
-    inter = data[INTER]
-    source, target = inter.edge_index
-    label = torch.zeros(len(data[SOURCE].x), len(data[TARGET].x))
-    label[source, target] = (visible & (inter.y > 0)).float()
-    neighbour, node = data[SOURCE_INTRA].edge_index
-    votes = torch.zeros_like(label).index_add_(0, node, label[neighbour])
-    return (votes / votes.sum(1, keepdim=True).clamp(min=1))[source, target]
+def _scores(part: ViewGraph, role: int) -> Tensor:
+    """Initial scores of the candidates of the samples of a role."""
+    source, target = part.pairs[:, (part.samples.role == role)[part.pairs[0]]]
+    return part.samples.log_probs[source, target]
 
 
 def _check_at_most(field: str, found: int, most: int, what: str, least: int = 0) -> None:

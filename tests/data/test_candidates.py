@@ -85,7 +85,7 @@ def fake_cross_fit(calls: list[int]) -> object:
     "field, value, message",
     [
         ("label", torch.tensor([0, 1, 2]), r"label: found 2 in row 2, wanted 0 to 1"),
-        ("role", torch.tensor([0, 3, 0]), r"role: found 3 in row 1, wanted 0 to 2"),
+        ("role", torch.tensor([0, 5, 0]), r"role: found 5 in row 1, wanted 0 to 4"),
         ("ids", ["a"], "ids: found 1 rows, wanted 3"),
         ("log_probs", torch.zeros(3, 5), r"log_probs: found shape \[3, 5\], wanted \[3, 2\]"),
         ("features", torch.full((3, 1), torch.nan), "features: found 3 NaN"),

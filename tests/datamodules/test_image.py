@@ -9,7 +9,7 @@ from torch_geometric.data import HeteroData
 from rrnet_lightning.data import TEST, TRAIN, VAL, Candidates, DataError
 from rrnet_lightning.datamodules import ImageDataModule, MappingDataModule
 from rrnet_lightning.datamodules.base import GraphBatches
-from rrnet_lightning.datamodules.mapping import neighbour_votes
+from rrnet_lightning.datamodules.view_graph import neighbour_votes
 from rrnet_lightning.graph import INTER, SOURCE, SOURCE_INTRA, validate
 from tests.datamodules.seen import differences
 
@@ -34,8 +34,8 @@ class Colours(MappingDataModule):
         super().__init__(**{"source_k": 4, "target_k": 2, "top_k": 3, "steps_per_epoch": 3, **options})
         self.given = samples
 
-    def candidates(self) -> Candidates:
-        return self.given
+    def views(self) -> list[Candidates]:
+        return [self.given]
 
 
 def colours(**fields: Any) -> Candidates:
@@ -109,7 +109,7 @@ def test_neighbours_are_other_training_samples_of_other_groups() -> None:
     group = torch.arange(SAMPLES) // 6  # 3 training samples each
     data = Colours(colours(group=group), source_k=5)
     data.setup()
-    neighbour, node = data.source_intra
+    neighbour, node = data.parts[0].intra
     assert len(node) == 5 * SAMPLES
     assert (colours().role[neighbour] == TRAIN).all()
     assert (neighbour != node).all() and (group[neighbour] != group[node]).all()
@@ -153,7 +153,7 @@ def test_truth_is_added_for_training_samples_only() -> None:
     for add_truth in (False, True):
         data = Colours(samples, top_k=1, add_truth=add_truth)
         data.setup()
-        count = data.pairs[0].bincount(minlength=SAMPLES)
+        count = data.parts[0].pairs[0].bincount(minlength=SAMPLES)
         missed = samples.log_probs.argmax(1) != samples.label
         assert (count == 1 + (missed & (samples.role == TRAIN) & add_truth)).all()
 

@@ -1,0 +1,148 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from rrnet_lightning.data import TRAIN, DataError
+from rrnet_lightning.datamodules import ImageDataModule, SoundDataModule
+from rrnet_lightning.datamodules.view_graph import neighbour_votes
+from rrnet_lightning.graph import INTER, SOURCE, SOURCE_INTRA, TARGET, validate
+from tests.datamodules.seen import differences
+from tests.fake import write_word_vectors
+from tests.test_views import EACH, NAMES, SAMPLES, WIDTH, keep
+
+FOLD = torch.arange(SAMPLES) // EACH + 1
+LABEL = torch.arange(SAMPLES) % 3
+SMALL: dict[str, Any] = {"fold": 2, "val_fold": 3, "source_k": 3, "target_k": 1, "top_k": 2, "steps_per_epoch": 2}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return keep(tmp_path_factory.mktemp("features"))
+
+
+def sounds(folder: Path, **options: Any) -> SoundDataModule:
+    data = SoundDataModule("esc50", str(folder), **{"root": str(folder), **SMALL, **options})
+    data.setup("fit")
+    return data
+
+
+def batches(folder: Path, stage: str, **options: Any) -> list[HeteroData]:
+    torch.manual_seed(0)
+    return list(getattr(sounds(folder, **options), f"{stage}_dataloader")())
+
+
+def asked(batch: HeteroData) -> Tensor:
+    """Rows in the full data of the samples asked, [A], once a view."""
+    rows: Tensor = batch[SOURCE].n_id[batch[INTER].edge_index[0, batch[INTER].supervised].unique()]
+    return rows
+
+
+@pytest.mark.parametrize("transductive", [False, True])
+def test_training_asks_each_held_fold_in_a_view_of_its_own(folder: Path, transductive: bool) -> None:
+    for batch in batches(folder, "train", transductive=transductive):
+        validate(batch)
+        assert asked(batch).tolist() == [row for row in range(SAMPLES) if FOLD[row] in (1, 4)]  # all, at each step
+        present = SAMPLES if transductive else 2 * EACH  # of a view: evidence of one fold, and one asked
+        assert len(batch[SOURCE].x) == 2 * present and len(batch[TARGET].x) == 2 * len(NAMES)
+        assert batch[TARGET].n_id.tolist() == [0, 1, 2] * 2
+        for edges, nodes in ((batch[SOURCE_INTRA].edge_index, present), (batch[INTER].edge_index[:1], present)):
+            assert edges.unique().max() < 2 * nodes
+        sender, receiver = batch[SOURCE_INTRA].edge_index
+        assert (sender // present == receiver // present).all()
+        source, target = batch[INTER].edge_index
+        assert (source // present == target // len(NAMES)).all()
+        known = batch[INTER].known
+        assert set(FOLD[batch[SOURCE].n_id[source[known]]].tolist()) == {1, 4}  # without 2 and 3: no answer of theirs
+        assert not known[batch[INTER].supervised].any()
+        assert batch[INTER].y.equal(
+            (LABEL[batch[SOURCE].n_id[source]] == target % 3).float()
+            * batch[INTER].y.new_tensor([known[e] or batch[INTER].supervised[e] for e in range(len(known))])
+        )
+
+
+@pytest.mark.parametrize(("stage", "fold", "evidence"), [("val", 3, {1, 4}), ("test", 2, {1, 3, 4})])
+def test_one_view_asks_in_validation_and_test(folder: Path, stage: str, fold: int, evidence: set[int]) -> None:
+    (batch,) = batches(folder, stage)
+    validate(batch)
+    assert FOLD[asked(batch)].tolist() == [fold] * EACH
+    known = batch[SOURCE].n_id[batch[INTER].edge_index[0, batch[INTER].known].unique()]
+    assert set(FOLD[known].tolist()) == evidence
+
+
+@pytest.mark.parametrize("options", [{}, {"transductive": True}, {"batch_size": 4}, {"vote_temperature": 0.1}])
+@pytest.mark.parametrize("stage", ["train", "val", "test"])
+def test_no_later_answer_reaches_the_network(folder: Path, tmp_path: Path, stage: str, options: dict[str, Any]) -> None:
+    """Other test answers change nothing in any stage, other validation answers nothing before the test."""
+    hidden = (FOLD == 2) | ((FOLD == 3) & (stage != "test"))
+    other = keep(tmp_path, label=torch.where(hidden, (LABEL + 1) % 3, LABEL))
+    found = batches(folder, stage, **options)
+    assert differences(found, batches(other, stage, **options)) <= {f"{INTER}.y"}
+
+
+def test_paper_setting_asks_what_the_backbone_saw(folder: Path) -> None:
+    options = {"cross_fit": False, "val_fold": None, "evidence": False, "attributes": "features"}
+    (train, _), (test,) = batches(folder, "train", **options), batches(folder, "test", **options)
+    assert FOLD[asked(train)].ne(2).all() and len(asked(train)) == 3 * EACH
+    assert train[INTER].edge_attr.shape[1] == 1 and not train[INTER].known.any()
+    assert FOLD[asked(test)].eq(2).all()
+
+
+@pytest.mark.parametrize(("attributes", "width"), [("scores", len(NAMES)), ("features", WIDTH)])
+def test_width_of_the_attributes_is_known_before_setup(folder: Path, attributes: Any, width: int) -> None:
+    options = {"attributes": attributes, "cross_fit": False, "val_fold": None}
+    assert SoundDataModule("esc50", str(folder), root=str(folder), fold=2, attributes=attributes).source_dim == width
+    assert batches(folder, "test", **options)[0][SOURCE].x.shape[1] == width
+
+
+def test_features_of_several_spaces_are_no_attributes(folder: Path) -> None:
+    with pytest.raises(DataError, match=r"attributes: found 'features' for 4 views.*--data.attributes scores"):
+        sounds(folder, attributes="features")
+
+
+def test_features_of_another_set_are_refused(folder: Path) -> None:
+    with pytest.raises(DataError, match="found features of esc50, wanted esc10"):
+        SoundDataModule("esc10", str(folder)).setup()
+
+
+def test_class_words_of_the_data_root_are_the_default(folder: Path, tmp_path: Path) -> None:
+    write_word_vectors(tmp_path / "word_vectors/googlenews300_class_words.txt", ["dog", "rain"], "text")
+    with pytest.raises(DataError, match="no word of these class names: 'sea'"):
+        sounds(folder, root=str(tmp_path))
+    assert sounds(folder, root=str(tmp_path), unknown="spelling").target_dim == 5
+
+
+def test_votes_weigh_labelled_neighbours_by_their_cosine(folder: Path) -> None:
+    (batch,) = batches(folder, "test", top_k=3)
+    inter, intra = batch[INTER], batch[SOURCE_INTRA]
+    votes = neighbour_votes(batch, inter.known, temperature=0.01)
+    features = sounds(folder).parts[-1].samples.features[batch[SOURCE].n_id]
+    labelled = torch.zeros(SAMPLES, dtype=torch.bool)
+    labelled[inter.edge_index[0, inter.known]] = True
+    for source, target, vote in zip(*inter.edge_index.tolist(), votes.tolist(), strict=True):
+        near = [n for n in intra.edge_index[0, intra.edge_index[1] == source].tolist() if labelled[n]]
+        cosine = torch.cosine_similarity(features[near].double(), features[source : source + 1].double())
+        share = (cosine / 0.01).softmax(0)[LABEL[batch[SOURCE].n_id[near]] == target].sum()
+        assert vote == pytest.approx(float(share), abs=1e-3)
+    with pytest.raises(DataError, match="vote_temperature: found 0"):
+        sounds(folder, vote_temperature=0)
+
+
+def test_images_ask_held_fold_one_and_test_fold_three(tmp_path: Path) -> None:
+    fold = torch.arange(SAMPLES) // EACH
+    keep(tmp_path, (1, 2, 3), fold=fold, dataset="cifar10")
+    data = ImageDataModule("cifar10", str(tmp_path), root=str(tmp_path), source_k=3, target_k=1, top_k=3)
+    data.setup("fit")
+    for stage, number in (("train", 1), ("val", 2), ("test", 3)):
+        batch = next(iter(getattr(data, f"{stage}_dataloader")()))
+        assert fold[asked(batch)].tolist() == [number] * EACH
+        assert set(fold[batch[SOURCE].n_id].tolist()) == {0, number}
+    assert data.source_dim == WIDTH and (data.parts[0].samples.role == TRAIN).sum() == EACH
+
+
+def test_images_want_a_folder() -> None:
+    with pytest.raises(DataError, match="features: found nothing, wanted the folder of the feature file of cifar10"):
+        ImageDataModule("cifar10")
