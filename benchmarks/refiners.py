@@ -8,7 +8,6 @@ Inductive peers see the evidence and the asked sample alone: neighbours are evid
 all samples asked at once, without labels, in a symmetric graph of all rows.
 """
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from rrnet_lightning import graph
 from rrnet_lightning.data import TRAIN, Candidates
 from rrnet_lightning.graph import knn_edges
 
@@ -129,11 +129,15 @@ def correct_and_smooth(
 
     As published, residuals are those on labelled rows, whose scores come from a backbone that learnt from them.
     """
-    from torch_geometric.nn import CorrectAndSmooth
-
-    model = CorrectAndSmooth(layers, correct, layers, smooth, autoscale)
-    adjacent, truth, evidence = adjacency(q, k, temperature), _one_hot(q)[q.evidence], q.evidence
-    scores: Tensor = model.smooth(model.correct(q.base, truth, evidence, adjacent), truth, evidence, adjacent)
+    scores = graph.correct_and_smooth(
+        q.base,
+        q.label,
+        adjacency(q, k, temperature),
+        layers=layers,
+        correct=correct,
+        smooth=smooth,
+        autoscale=autoscale,
+    )
     return scores[q.asked]
 
 
@@ -144,14 +148,13 @@ def adjacency(q: Question, k: int, temperature: float) -> Tensor:
     Symmetric in a transductive question; else as found, so that no message starts at an asked row.
     """
     k = min(k, q.neighbours.size(1))
-    edges = torch.stack([torch.arange(len(q.label)).repeat_interleave(k), q.neighbours[:, :k].reshape(-1)])
+    edges = torch.stack([q.neighbours[:, :k].reshape(-1), torch.arange(len(q.label)).repeat_interleave(k)])
     weight = ((q.similarity[:, :k].reshape(-1) - 1) / temperature).exp()
     if q.transductive:
         from torch_geometric.utils import to_undirected
 
         edges, weight = to_undirected(edges, weight, num_nodes=len(q.label), reduce="max")
-    with warnings.catch_warnings(action="ignore", category=UserWarning):  # CSR is called beta; it is the fast one
-        return torch.sparse_coo_tensor(edges, weight, (len(q.label),) * 2).coalesce().to_sparse_csr()
+    return graph.adjacency(edges, weight, len(q.label))
 
 
 def _one_hot(q: Question) -> Tensor:
@@ -163,7 +166,7 @@ def _grid(**values: Sequence[Any]) -> list[Setting]:
 
 
 _KNN = {"k": (3, 5, 10, 20, MAX_K), "temperature": (NO_WEIGHTS, 0.1, 0.03)}
-_GRAPH = {"k": (5, 10, 20, MAX_K), "temperature": (NO_WEIGHTS, 0.1)}
+_GRAPH = {"k": (5, 10, 20, MAX_K), "temperature": (NO_WEIGHTS, 0.1, 0.03)}
 _LP = _grid(**_GRAPH, layers=(1, 2, 5, 20), alpha=(0.5, 0.8, 0.95))
 _CS = _grid(**_GRAPH, layers=(3, 20), correct=(0.5, 0.9), smooth=(0.3, 0.5, 0.8), autoscale=(True, False))
 PEERS = {

@@ -76,7 +76,7 @@ class Training:
         common = [*self.options, "--data.left_out", json.dumps(self.left_out)]
         common += ["--trainer.default_root_dir", str(self.runs), "--trainer.enable_progress_bar", "false"]
         fit = ["fit", *common, "--wandb.group", self.group, "--wandb.name", self.name]
-        fit += ["--ckpt_path", "last"] if self._interrupted() else self._weights()
+        fit += ["--ckpt_path", "last"] if self._interrupted() else self.weights()
         predict = ["predict", *common, "--trainer.logger", "false", "--ckpt_path", "last", "--predictions.path"]
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.start = time.monotonic()
@@ -115,8 +115,12 @@ class Training:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
-    def _weights(self) -> list[str]:
-        """Option for the weights to start from: of the run that left out the same folds and the fewest others."""
+    def weights(self) -> list[str]:
+        """Return the option for weights to start from: of the run that left out the same folds and fewest others.
+
+        Raises:
+            CrossFitError: there is none.
+        """
         if self.start_from is None:
             return []
         found = {

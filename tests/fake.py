@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.io import savemat
+
+from rrnet_lightning.data.features import Features, keep_features
 
 USERS, ITEMS = 30, 20
 ESC_CLASSES = {0: "dog", 1: "rooster", 10: "rain"}  # numbers and names of ESC-50; the first two stand for ESC-10
@@ -128,6 +131,34 @@ def write_cifar_batches(root: Path, classes: Sequence[str] = ("airplane", "cat",
         (folder / name).write_bytes(pickle.dumps(batch))
     (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": list(classes)}))
     return folder.parent
+
+
+def write_features(
+    folder: Path, dataset: str, classes: int, sets: Sequence[Sequence[int]], folds: Sequence[int]
+) -> Path:
+    """A feature file for each set of folds left out: four samples a class and fold, scores a little better than none."""
+    rng = torch.Generator().manual_seed(0)
+    fold, label = torch.cartesian_prod(torch.tensor(folds), torch.arange(4 * classes) % classes).T
+    for left_out in sets:
+        logits = torch.randn(len(label), classes, generator=rng)
+        logits[torch.arange(len(label)), label] += 2
+        keep_features(
+            folder / f"without_{'_'.join(map(str, left_out))}.npy",
+            Features(
+                features=torch.eye(classes)[label] + torch.randn(len(label), classes, generator=rng),
+                logits=logits,
+                label=label,
+                fold=fold,
+                names=tuple(f"class {number}" for number in range(classes)),
+                ids=[f"sample-{row}" for row in range(len(label))],
+                left_out=tuple(left_out),
+                backbone="Tiny",
+                checksum=" ".join(map(str, left_out)),
+                recipe="",
+                dataset=dataset,
+            ),
+        )
+    return folder
 
 
 def word_matrix(words: Sequence[str], dim: int = 5) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
 from rrnet_lightning.backbones.checksum import weights_checksum
-from rrnet_lightning.backbones.module import BackboneModule
+from rrnet_lightning.backbones.module import BackboneModule, start_from
 from rrnet_lightning.backbones.schedule import rate_factor
 from rrnet_lightning.backbones.sound_augment import ten_crops
 from rrnet_lightning.cli import main
@@ -179,3 +179,25 @@ def test_resumed_training_ends_as_the_uninterrupted(here: Path) -> None:
     ours, theirs = (torch.load(run / "checkpoints/last.ckpt", weights_only=True) for run in (whole, part))
     assert ours["epoch"] == theirs["epoch"] == 2
     assert all(torch.equal(value, theirs["state_dict"][name]) for name, value in ours["state_dict"].items())
+
+
+def test_training_starts_from_the_weights_of_another_run(data: RawSoundDataModule, tmp_path: Path) -> None:
+    """All layers that fit; the output of other classes starts anew."""
+    torch.manual_seed(0)
+    other, module = BackboneModule(TinySound(5)), BackboneModule(TinySound(3), weights=str(tmp_path / "o.ckpt"))
+    torch.save({"state_dict": other.state_dict()}, tmp_path / "o.ckpt")
+    before = {name: value.clone() for name, value in module.backbone.state_dict().items()}
+    module._trainer = trainer()
+    module.setup("fit")
+    for name, value in module.backbone.state_dict().items():
+        theirs = other.backbone.state_dict()[name]
+        assert torch.equal(value, theirs if theirs.shape == value.shape else before[name]), name
+    assert any(value.shape != other.backbone.state_dict()[name].shape for name, value in before.items())
+
+
+@pytest.mark.parametrize("content", [None, {"epoch": 1}, {"state_dict": {"backbone.other": torch.ones(2)}}])
+def test_weights_that_are_none_are_refused(tmp_path: Path, content: dict[str, Any] | None) -> None:
+    if content is not None:
+        torch.save(content, tmp_path / "o.ckpt")
+    with pytest.raises(DataError, match=r"weights: .*o\.ckpt: .*--model\.weights"):
+        start_from(TinySound(3), str(tmp_path / "o.ckpt"))

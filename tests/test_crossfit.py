@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rrnet_lightning import crossfit
-from rrnet_lightning.crossfit import CrossFitError, cross_fit_all, fold_sets
+from rrnet_lightning.crossfit import CrossFitError, Training, cross_fit_all, fold_sets
 from rrnet_lightning.data.features import keep_features, read_features
 from rrnet_lightning.feature_writer import recipe
 from tests.command import PROJECT
@@ -50,6 +50,25 @@ def test_files_that_are_there_are_kept(resolved: str, monkeypatch: pytest.Monkey
         keep_features(out / "without_1_3.npy", replace(some_features(), **({"recipe": resolved} | change)))
         with pytest.raises(CrossFitError, match=r"without_1_3\.npy: made by other settings"):
             cross_fit_all(out, [(1, 3)], [])
+
+
+def test_a_training_starts_from_weights_that_saw_no_more(tmp_path: Path) -> None:
+    for name in ("without_1_2", "without_1_2_3", "without_2", "without_1_3"):
+        checkpoint = tmp_path / f"runs/{name}/a/checkpoints/last.ckpt"
+        checkpoint.parent.mkdir(parents=True)
+        checkpoint.touch()
+        if name != "without_1_3":  # not trained to its end
+            (tmp_path / f"{name}.npy").touch()
+
+    def start(*left_out: int) -> list[str]:
+        return Training(Path("out"), left_out, [], "digest", str(tmp_path)).weights()
+
+    assert start(1) == ["--model.weights", str(tmp_path / "runs/without_1_2/a/checkpoints/last.ckpt")]
+    assert start(2) == ["--model.weights", str(tmp_path / "runs/without_2/a/checkpoints/last.ckpt")]
+    assert start(1, 3) == ["--model.weights", str(tmp_path / "runs/without_1_2_3/a/checkpoints/last.ckpt")]
+    with pytest.raises(CrossFitError, match="found no checkpoint of a backbone trained to its end without folds"):
+        start(4)
+    assert Training(Path("out"), (1,), [], "digest").weights() == []
 
 
 def test_failed_training_shows_its_last_lines_and_its_log(resolved: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from torch_geometric.data import HeteroData
 
 from rrnet_lightning.data import TRAIN, DataError
 from rrnet_lightning.datamodules import ImageDataModule, SoundDataModule
-from rrnet_lightning.datamodules.view_graph import neighbour_votes
+from rrnet_lightning.datamodules.view_graph import nearest_labelled, neighbour_votes, smoothed
 from rrnet_lightning.graph import INTER, SOURCE, SOURCE_INTRA, TARGET, validate
 from tests.datamodules.seen import differences
 from tests.fake import write_word_vectors
@@ -73,7 +73,10 @@ def test_one_view_asks_in_validation_and_test(folder: Path, stage: str, fold: in
     assert set(FOLD[known].tolist()) == evidence
 
 
-@pytest.mark.parametrize("options", [{}, {"transductive": True}, {"batch_size": 4}, {"vote_temperature": 0.1}])
+EVIDENCE = {"vote_temperature": 0.1, "smooth": True, "nearest": True, "attributes": "profile"}
+
+
+@pytest.mark.parametrize("options", [{}, {"transductive": True}, {"batch_size": 4}, EVIDENCE])
 @pytest.mark.parametrize("stage", ["train", "val", "test"])
 def test_no_later_answer_reaches_the_network(folder: Path, tmp_path: Path, stage: str, options: dict[str, Any]) -> None:
     """Other test answers change nothing in any stage, other validation answers nothing before the test."""
@@ -91,7 +94,7 @@ def test_paper_setting_asks_what_the_backbone_saw(folder: Path) -> None:
     assert FOLD[asked(test)].eq(2).all()
 
 
-@pytest.mark.parametrize(("attributes", "width"), [("scores", len(NAMES)), ("features", WIDTH)])
+@pytest.mark.parametrize(("attributes", "width"), [("scores", 3), ("profile", 3), ("features", WIDTH)])
 def test_width_of_the_attributes_is_known_before_setup(folder: Path, attributes: Any, width: int) -> None:
     options = {"attributes": attributes, "cross_fit": False, "val_fold": None}
     assert SoundDataModule("esc50", str(folder), root=str(folder), fold=2, attributes=attributes).source_dim == width
@@ -129,6 +132,43 @@ def test_votes_weigh_labelled_neighbours_by_their_cosine(folder: Path) -> None:
         assert vote == pytest.approx(float(share), abs=1e-3)
     with pytest.raises(DataError, match="vote_temperature: found 0"):
         sounds(folder, vote_temperature=0)
+
+
+def test_nearest_is_the_closest_labelled_neighbour_of_the_class(folder: Path) -> None:
+    (batch,) = batches(folder, "test", top_k=3)
+    inter, intra = batch[INTER], batch[SOURCE_INTRA]
+    known = set(inter.edge_index[0, inter.known].tolist())
+    for source, target, found in zip(*inter.edge_index.tolist(), nearest_labelled(batch, inter.known), strict=True):
+        own = intra.edge_index[1] == source
+        near = list(zip(intra.edge_index[0, own].tolist(), intra.cosine[own].tolist(), strict=True))
+        of_class = [cos for n, cos in near if n in known and LABEL[batch[SOURCE].n_id[n]] == target]
+        assert found == (max(of_class) if of_class else min(cos for _, cos in near))
+
+
+def test_smoothed_scores_are_those_of_the_dense_equations(folder: Path) -> None:
+    (batch,) = batches(folder, "test", top_k=3, smooth=True)
+    inter, (neighbour, node) = batch[INTER], batch[SOURCE_INTRA].edge_index
+    a = torch.zeros(SAMPLES, SAMPLES).index_put_((node, neighbour), torch.tensor(1.0))
+    scale = a.sum(1).rsqrt()
+    a = scale[:, None] * a * scale
+    base = batch[SOURCE].log_probs.exp()
+    labelled = (FOLD[batch[SOURCE].n_id] != 2)[:, None]
+    truth = torch.eye(3)[LABEL[batch[SOURCE].n_id]] * labelled
+
+    def propagate(start: Tensor, alpha: float, low: float) -> Tensor:
+        out = start
+        for _ in range(3):
+            out = (alpha * a @ out + (1 - alpha) * start).clamp(low, 1)
+        return out
+
+    residual = (truth - base) * labelled
+    error, sigma = propagate(residual, 0.5, -1), residual.abs().sum() / labelled.sum()
+    factor = sigma / error.abs().sum(1, keepdim=True)
+    factor[factor.isinf() | (factor > 1000)] = 1
+    scores = propagate(torch.where(labelled, truth, base + factor * error), 0.3, 0)
+    found = smoothed(batch, inter.known).exp()
+    wanted = scores[*inter.edge_index].clamp(min=float(base.min()))
+    assert torch.allclose(found, wanted, atol=1e-5) and torch.allclose(inter.prior.exp(), wanted, atol=1e-5)
 
 
 def test_images_ask_held_fold_one_and_test_fold_three(tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ class ImageDataModule(MappingDataModule):
         root: folder of the data sets, for the word vectors.
         word_vectors: as in :func:`rrnet_lightning.data.class_vectors`. None: for CIFAR the file
             ``word_vectors/googlenews300_class_words.txt`` in the data root, for digits or without one the spelling.
-        source_k, target_k, top_k, attributes, add_truth, transductive, votes, vote_temperature, nearest, unknown: see
-            :class:`MappingDataModule`.
+        source_k, target_k, top_k, attributes, add_truth, transductive, votes, vote_temperature, smooth, nearest,
+            unknown: see :class:`MappingDataModule`.
         evidence, mask_ratio, batch_size, fan_out, eval_fan_out, steps_per_epoch, num_workers: see
             :class:`GraphDataModule`.
         seed: of the split of the digits.
@@ -59,6 +59,7 @@ class ImageDataModule(MappingDataModule):
         transductive: bool = False,
         votes: bool = True,
         vote_temperature: float | None = None,
+        smooth: bool = False,
         nearest: bool = False,
         word_vectors: str | None = None,
         unknown: Literal["error", "spelling"] = "error",
@@ -83,6 +84,7 @@ class ImageDataModule(MappingDataModule):
             transductive=transductive,
             votes=votes,
             vote_temperature=vote_temperature,
+            smooth=smooth,
             nearest=nearest,
             word_vectors=default_words(root) if files and word_vectors is None else word_vectors,
             unknown=unknown,
@@ -100,10 +102,8 @@ class ImageDataModule(MappingDataModule):
             self.folder = FeatureFolder(dataset, features, TEST_FOLD, VAL_FOLD, cross_fit, backbone, checksum)
 
     @property
-    def source_dim(self) -> int:
-        """Width of the images' features, or the number of scores."""
-        if self.attributes == "scores":
-            return len(self.class_names)
+    def feature_dim(self) -> int:
+        """Width of the images' features."""
         return DIGIT_FEATURES if self.folder is None else self.folder.width
 
     @property

@@ -19,10 +19,12 @@ from rrnet_lightning.datamodules.view_graph import (
     nearest_labelled,
     neighbour_votes,
     side_by_side,
+    smoothed,
 )
 from rrnet_lightning.graph import INTER, knn_edges, top_k_pairs
 
-Attributes = Literal["features", "scores"]
+Attributes = Literal["features", "scores", "profile"]
+PROFILE = 10  # numbers of a profile
 
 
 class MappingDataModule(GraphDataModule):
@@ -32,10 +34,11 @@ class MappingDataModule(GraphDataModule):
     every stage; a sample's label is shown or hidden on all its edges at once. A training sample and a test sample see
     alike: neighbours are training samples other than themselves, and scores come from a classifier that saw neither.
 
-    ``edge_attr`` is [score, known, +1 on the true class and -1 on others where known, vote, nearest]: the initial
-    log-probability, shifted and scaled by the training samples' candidates; the label where it may be seen; the share
-    of the sample's labelled neighbours that are of this class; the similarity of the closest of these. Without evidence
-    it is the score alone. ``prior`` is the initial log-probability.
+    ``edge_attr`` is [score, smoothed score, known, +1 on the true class and -1 on others where known, vote, nearest]:
+    the initial log-probability, shifted and scaled by the training samples' candidates; the same after Correct&Smooth;
+    the label where it may be seen; the share of the sample's labelled neighbours that are of this class; the similarity
+    of the closest of these. Without evidence it is the score alone. ``prior`` is the initial log-probability, with
+    ``smooth`` the smoothed one.
 
     Where views hold HELD samples, those ask in training, all at each step, and are never evidence: each view is a graph
     of its own, all of them lie side by side. Validation takes the views with VAL samples, test the last, final view.
@@ -49,14 +52,16 @@ class MappingDataModule(GraphDataModule):
         target_k: neighbours of a class name, by cosine of the word vectors.
         top_k: candidate classes of a sample.
         attributes: what describes a sample to the network: its ``features``, which mean one thing in one backbone's
-            space only, or its ``scores``, the log-probabilities of all classes, shifted and scaled, which mean the same
-            in every view.
+            space only; its ``scores``, the log-probabilities of all classes, shifted and scaled, which mean the same
+            in every view; or the ``profile``, the ten largest scores in order, which say how sure the backbone is but
+            not of what: little to learn by heart.
         add_truth: give a training sample its true class as a further candidate where its top k miss it. The network can
             then tell a miss by the extra candidate, which no test sample has; use it where misses are common.
         transductive: unlabelled validation and test samples may be neighbours, and all candidate edges pass messages.
             Otherwise only labelled samples' edges do, and what is said of a sample depends on no other unlabelled one.
         votes: put the neighbours' vote into ``edge_attr``; without it only messages carry the neighbours' labels.
         vote_temperature: T of votes weighted by exp(cosine / T); None gives every labelled neighbour one vote.
+        smooth: put the score after PyG's Correct&Smooth into ``edge_attr``, and start from it (``prior``).
         nearest: put the cosine to the closest labelled neighbour of the class into ``edge_attr``.
         word_vectors: as in :func:`rrnet_lightning.data.class_vectors`; None for vectors of the names' spelling, which
             tell classes apart but know nothing of their meaning.
@@ -80,6 +85,7 @@ class MappingDataModule(GraphDataModule):
         transductive: bool = False,
         votes: bool = True,
         vote_temperature: float | None = None,
+        smooth: bool = False,
         nearest: bool = False,
         word_vectors: str | None = None,
         unknown: Literal["error", "spelling"] = "error",
@@ -105,9 +111,15 @@ class MappingDataModule(GraphDataModule):
         self.source_k, self.target_k, self.top_k, self.add_truth = source_k, target_k, top_k, add_truth
         self.attributes, self.transductive = attributes, transductive
         self.votes, self.vote_temperature, self.nearest = votes, vote_temperature, nearest
+        self.smooth = smooth
         self.word_vectors = word_vectors
         self.unknown: Literal["error", "spelling"] = unknown
         self.parts: list[ViewGraph] = []
+
+    @property
+    @abstractmethod
+    def feature_dim(self) -> int:
+        """Width of the samples' features."""
 
     @property
     @abstractmethod
@@ -130,9 +142,17 @@ class MappingDataModule(GraphDataModule):
         return class_vectors(self.class_names, source, unknown=self.unknown).shape[1]
 
     @property
+    def source_dim(self) -> int:
+        """Width of the samples' attributes."""
+        if self.attributes == "features":
+            return self.feature_dim
+        classes = len(self.class_names)
+        return classes if self.attributes == "scores" else min(PROFILE, classes)
+
+    @property
     def edge_dim(self) -> int:
-        """Score, and with evidence the two columns of the label, the vote and the nearest."""
-        return 3 + self.votes + self.nearest if self.evidence else 1
+        """Score, and with evidence the smoothed score, two columns of the label, the vote and the nearest."""
+        return 3 + self.smooth + self.votes + self.nearest if self.evidence else 1
 
     def setup(self, stage: str = "") -> None:
         """Build what all stages share: neighbours, candidates and the classes' vectors."""
@@ -166,6 +186,8 @@ class MappingDataModule(GraphDataModule):
         pool = torch.ones_like(train) if self.transductive else train
         _check_at_most("source_k", self.source_k, int(pool.sum()) - 1, "the neighbours that a training sample has")
         x = view.features if self.attributes == "features" else (view.log_probs - mean) / scale
+        if self.attributes == "profile":
+            x = x.topk(min(PROFILE, x.size(1))).values
         intra = knn_edges(view.features, self.source_k, pool=pool, group=view.group)
         truth = view.label.where(learns, -1)
         pairs = top_k_pairs(view.log_probs, self.top_k, truth=truth, add_truth=learns & self.add_truth)
@@ -209,6 +231,9 @@ class MappingDataModule(GraphDataModule):
         """Write score and visible labels into ``edge_attr``, and which edges pass messages."""
         inter = data[INTER]
         columns = [(inter.prior - self.score_mean) / self.score_scale]
+        if self.evidence and self.smooth:
+            inter.prior = smoothed(data, visible, self.vote_temperature)
+            columns.append((inter.prior - self.score_mean) / self.score_scale)
         if self.evidence:
             columns += [visible.float(), (2 * inter.y - 1).where(visible, 0)]
         if self.evidence and self.votes:

@@ -27,8 +27,8 @@ class SoundDataModule(MappingDataModule):
         root: folder of the data sets, for the word vectors.
         word_vectors: as in :func:`rrnet_lightning.data.class_vectors`; None for the file
             ``word_vectors/googlenews300_class_words.txt`` in the data root, or vectors of the spelling without one.
-        source_k, target_k, top_k, attributes, add_truth, transductive, votes, vote_temperature, nearest, unknown: see
-            :class:`MappingDataModule`.
+        source_k, target_k, top_k, attributes, add_truth, transductive, votes, vote_temperature, smooth, nearest,
+            unknown: see :class:`MappingDataModule`.
         evidence, mask_ratio, batch_size, fan_out, eval_fan_out, steps_per_epoch, num_workers: see
             :class:`GraphDataModule`.
 
@@ -55,6 +55,7 @@ class SoundDataModule(MappingDataModule):
         transductive: bool = False,
         votes: bool = True,
         vote_temperature: float | None = None,
+        smooth: bool = False,
         nearest: bool = False,
         word_vectors: str | None = None,
         unknown: Literal["error", "spelling"] = "error",
@@ -75,6 +76,7 @@ class SoundDataModule(MappingDataModule):
             transductive=transductive,
             votes=votes,
             vote_temperature=vote_temperature,
+            smooth=smooth,
             nearest=nearest,
             word_vectors=word_vectors if word_vectors is not None else default_words(root),
             unknown=unknown,
@@ -89,9 +91,9 @@ class SoundDataModule(MappingDataModule):
         self.folder = FeatureFolder(dataset, features, fold, val_fold, cross_fit, backbone, checksum)
 
     @property
-    def source_dim(self) -> int:
-        """Width of the features, or the number of scores."""
-        return self.folder.width if self.attributes == "features" else len(self.class_names)
+    def feature_dim(self) -> int:
+        """Width of the features."""
+        return self.folder.width
 
     @property
     def class_names(self) -> Sequence[str]:

@@ -9,7 +9,18 @@ from torch.nn.functional import cosine_similarity
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.data import TRAIN, Candidates
-from rrnet_lightning.graph import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA, build_graph, recall, validate
+from rrnet_lightning.graph import (
+    INTER,
+    SOURCE,
+    SOURCE_INTRA,
+    TARGET,
+    TARGET_INTRA,
+    adjacency,
+    build_graph,
+    correct_and_smooth,
+    recall,
+    validate,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +66,7 @@ class ViewGraph:
             prior=samples.log_probs[source, target],
             y=y.float(),
         )
+        data[SOURCE].log_probs = samples.log_probs[present]
         data[SOURCE_INTRA].cosine = self.cosine[here]
         data[SOURCE].n_id = (torch.arange(len(train)) if samples.row is None else samples.row)[present]
         data[INTER].observed, data[INTER].asked = train[source] & evidence, asked[source]
@@ -134,6 +146,22 @@ def nearest_labelled(data: HeteroData, visible: Tensor) -> Tensor:
     place = node[told] * label.size(1) + of[told]
     closest = farthest[:, None].expand_as(label).flatten().scatter_reduce(0, place, intra.cosine[told], "amax")
     return closest.view_as(label)[*data[INTER].edge_index]
+
+
+def smoothed(data: HeteroData, visible: Tensor, temperature: float | None = None) -> Tensor:
+    """Return [E] log-probabilities of Correct&Smooth over the source intra-edges, from the visible labels.
+
+    Neighbours weigh as in :func:`neighbour_votes`. At least the smallest initial log-probability there is.
+    """
+    edges, cosine = data[SOURCE_INTRA].edge_index, data[SOURCE_INTRA].cosine
+    source, target = data[INTER].edge_index
+    number = data[TARGET].n_id[target]  # of the class: targets are repeated where several views lie side by side
+    known = visible & (data[INTER].y > 0)
+    label = torch.full((len(data[SOURCE].x),), -1).index_copy_(0, source[known], number[known])
+    weight = torch.ones_like(cosine) if temperature is None else ((cosine - 1) / temperature).exp()
+    log_probs = data[SOURCE].log_probs
+    scores = correct_and_smooth(log_probs.exp(), label, adjacency(edges, weight, len(label)))
+    return scores[source, number].clamp(min=log_probs.min().exp()).log()
 
 
 def _labels(data: HeteroData, visible: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from .knn import FAISS_ABOVE, knn_edges
 from .paths import Paths, evidence_paths
 from .sample import NeighborSampler, hide, subgraph
 from .schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA, GraphError, validate
+from .smooth import adjacency, correct_and_smooth
 
 __all__ = [
     "FAISS_ABOVE",
@@ -16,8 +17,10 @@ __all__ = [
     "GraphError",
     "NeighborSampler",
     "Paths",
+    "adjacency",
     "all_pairs",
     "build_graph",
+    "correct_and_smooth",
     "evidence_paths",
     "given_edges",
     "given_pairs",
