@@ -51,17 +51,18 @@ TASKS = {
 
 @dataclass(frozen=True)
 class Model:
-    """RR-Net as a config and options: ending of the config's name, and overrides."""
+    """RR-Net as a config and options: ending of the config's name, and overrides; ``once``: with the first seed only."""
 
     title: str
     ending: str = ""
     overrides: tuple[str, ...] = ()
+    once: bool = False
 
 
 RRNETS = {
-    "rrnet-paper": Model("RR-Net, paper's settings (transductive)", "_paper"),
+    "rrnet-paper": Model("RR-Net, paper's settings (transductive)", "_paper", once=True),
     "rrnet": Model("RR-Net, tuned"),
-    "rrnet-transductive": Model("RR-Net, tuned, transductive", "", ("--data.transductive=true",)),
+    "rrnet-transductive": Model("RR-Net, tuned, transductive", "", ("--data.transductive=true",), once=True),
 }
 
 
@@ -112,7 +113,7 @@ def plan(options: argparse.Namespace, configs: Path) -> list[Job]:
         for turn, seed in enumerate(dict.fromkeys(options.seeds))
         for fold in dict.fromkeys(options.folds)
         for name, model in models(options).items()
-        if turn == 0 or model is not None
+        if turn == 0 or (model is not None and not model.once)
     ]
 
 

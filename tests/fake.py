@@ -136,7 +136,7 @@ def write_cifar_batches(root: Path, classes: Sequence[str] = ("airplane", "cat",
 def write_features(
     folder: Path, dataset: str, classes: int, sets: Sequence[Sequence[int]], folds: Sequence[int]
 ) -> Path:
-    """A feature file for each set of folds left out: four samples a class and fold, scores a little better than none."""
+    """A feature file for each set of folds left out: four samples a class and fold, scores better than none."""
     rng = torch.Generator().manual_seed(0)
     fold, label = torch.cartesian_prod(torch.tensor(folds), torch.arange(4 * classes) % classes).T
     for left_out in sets:

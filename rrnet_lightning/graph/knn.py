@@ -6,12 +6,16 @@ from importlib.util import find_spec
 from typing import Literal
 
 import torch
+from rich.progress import track
 from torch import Tensor
 
 from .schema import GraphError, check_finite, check_tensor
 
 FAISS_ABOVE = 200_000
 """Number of nodes above which faiss, where installed, does the search."""
+
+TRACKED = 10**8
+"""Number of pairs from which a search shows its progress."""
 
 Metric = Literal["cosine", "l2"]
 
@@ -96,7 +100,9 @@ def _exact_neighbours(x: Tensor, k: int, metric: Metric, owner: Tensor, allowed:
     x = _unit_rows(x) if metric == "cosine" else x.double()
     candidates, candidate_owner = x[allowed], owner[allowed]
     found = []
-    for start in range(0, len(x), chunk):
+    steps = range(0, len(x), chunk)
+    quick = len(x) * len(candidates) < TRACKED
+    for start in track(steps, f"neighbours of {len(x)} nodes", transient=True, disable=quick):
         rows = slice(start, start + chunk)
         scores = closeness(x[rows], candidates)
         scores.masked_fill_(owner[rows, None] == candidate_owner, -torch.inf)
