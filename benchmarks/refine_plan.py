@@ -51,7 +51,7 @@ TASKS = {
 
 @dataclass(frozen=True)
 class Model:
-    """RR-Net as a config and options: ending of the config's name, and overrides; ``once``: with the first seed only."""
+    """RR-Net as a config and options: ending of the config's name, and overrides; ``once``: with one seed."""
 
     title: str
     ending: str = ""

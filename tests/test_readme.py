@@ -10,7 +10,7 @@ import pytest
 
 from rrnet_lightning.cli import main
 from tests.command import PROJECT
-from tests.fake import write_ciao
+from tests.fake import write_ciao, write_cifar, write_features
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 BRIEF = ["--data.root", "data", "--data.steps_per_epoch", "1", "--trainer.accelerator", "cpu"]
@@ -39,6 +39,8 @@ def commands(program: str) -> Iterator[list[str]]:
 
 def test_train_py_commands_run_in_order(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_ciao(here / "data")
+    write_cifar(here / "data", classes=[f"class-{number}" for number in range(10)])
+    write_features(here / "features/esc50_logmel", "esc50", 50, [[1], [1, 2]], range(1, 6))
     shutil.copytree(PROJECT / "configs", here / "configs")
     (here / "pairs.txt").write_text("1 1\n")
     seen = set()
@@ -51,7 +53,12 @@ def test_train_py_commands_run_in_order(here: Path, capsys: pytest.CaptureFixtur
             continue
         short = ["--trainer.max_epochs", "2" if "last" in words else "1"] if words[0] == "fit" else []
         alone = ["--trainer.strategy", "auto", "--trainer.devices", "1"]  # two processes: tests/test_ddp.py
-        main([*words, *BRIEF, *short, *alone])
+        backbone = any("backbone_" in word for word in words)
+        if "features/cifar10_small/without_1_2_3.npy" in words:  # of 5,000 images: as well as of few
+            write_features(here / "features/cifar10_small", "cifar10", 10, [[1, 2, 3]], range(4))
+            continue
+        brief = [*BRIEF[:2], *BRIEF[4:], "--trainer.limit_train_batches", "1"] if backbone else BRIEF
+        main([*words, *brief, *short, *alone])
     assert seen == {"fit", "validate", "test", "predict"}
     assert (here / "ratings.parquet").is_file()
 
