@@ -168,7 +168,7 @@ def cross_fit_all(
         CrossFitError: a training failed, which stops all; or a file there is of other settings.
         DataError: a file there is damaged.
     """
-    digest = recipe(resolve(options))
+    digest = recipe(resolve([*options, "--model.weights", start_from] if start_from else options))
     trainings = [Training(out, left_out, options, digest, start_from) for left_out in sets]
     waiting = [training for training in trainings if not training.done()]
     threads = threads or (1 if jobs > 1 else None)
@@ -228,7 +228,8 @@ def main(args: Sequence[str] | None = None) -> None:
     try:
         sets = list(fold_sets(known.folds, known.pairs == "all"))
         if known.sets:
-            sets = [tuple(int(fold) for fold in text.split(",")) for text in known.sets]
+            given = [tuple(sorted({int(fold) for fold in text.split(",")})) for text in known.sets]
+            sets = list(dict.fromkeys(given))
     except ValueError:
         parser.error(f"--sets: found {' '.join(known.sets)}, wanted sets of fold numbers, such as 1 2 1,2")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's end stops the trainings, as ctrl-C does

@@ -76,12 +76,16 @@ class FeatureWriter:
 
 
 def recipe(config: dict[str, Any]) -> str:
-    """Return the digest of all that decides a backbone's weights but folds left out and weights to start from."""
+    """Return the digest of all that decides a backbone's weights but the folds left out, from a resolved config.
+
+    Of weights that training started from, it holds only that there were some: they differ with the folds left out.
+    """
     trainer, data, model = config["trainer"], config["data"], config["model"]
     options = {name: value for name, value in model.get("init_args", {}).items() if name != "weights"}
     wanted = {
         "seed": config.get("seed_everything"),
         "model": {**model, "init_args": options},
+        "started": model.get("init_args", {}).get("weights") and True,
         "data": data["class_path"],
         "options": {name: value for name, value in data.get("init_args", {}).items() if name not in NOT_RECIPE},
         "trainer": {name: trainer.get(name) for name in TRAINER},

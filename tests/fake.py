@@ -152,7 +152,7 @@ def write_features(
                 names=tuple(f"class {number}" for number in range(classes)),
                 ids=[f"sample-{row}" for row in range(len(label))],
                 left_out=tuple(left_out),
-                backbone="Tiny",
+                backbone="LogMelCNN" if dataset.startswith("esc") else "SmallResNet",
                 checksum=" ".join(map(str, left_out)),
                 recipe="",
                 dataset=dataset,

@@ -201,3 +201,18 @@ def test_weights_that_are_none_are_refused(tmp_path: Path, content: dict[str, An
         torch.save(content, tmp_path / "o.ckpt")
     with pytest.raises(DataError, match=r"weights: .*o\.ckpt: .*--model\.weights"):
         start_from(TinySound(3), str(tmp_path / "o.ckpt"))
+
+
+@pytest.mark.parametrize(("theirs", "ours", "fine"), [([1, 2], [1], True), ([2], [1], False), ([1], [1, 2], False)])
+def test_weights_that_saw_a_fold_left_out_are_refused(
+    tmp_path: Path, theirs: list[int], ours: list[int], fine: bool
+) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    file = tmp_path / "checkpoints/last.ckpt"
+    torch.save({"state_dict": BackboneModule(TinySound(3)).state_dict()}, file)
+    (tmp_path / "config.yaml").write_text(f"data: {{init_args: {{left_out: {theirs}}}}}")
+    if fine:
+        start_from(TinySound(3), str(file), ours)
+        return
+    with pytest.raises(DataError, match="which this one must not see"):
+        start_from(TinySound(3), str(file), ours)

@@ -1,3 +1,5 @@
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.data import TRAIN, DataError
+from rrnet_lightning.data.features import keep_features, read_features
 from rrnet_lightning.datamodules import ImageDataModule, SoundDataModule
 from rrnet_lightning.datamodules.view_graph import nearest_labelled, neighbour_votes, smoothed
 from rrnet_lightning.graph import INTER, SOURCE, SOURCE_INTRA, TARGET, validate
@@ -167,8 +170,27 @@ def test_smoothed_scores_are_those_of_the_dense_equations(folder: Path) -> None:
     factor[factor.isinf() | (factor > 1000)] = 1
     scores = propagate(torch.where(labelled, truth, base + factor * error), 0.3, 0)
     found = smoothed(batch, inter.known).exp()
-    wanted = scores[*inter.edge_index].clamp(min=float(base.min()))
+    wanted = scores[*inter.edge_index].clamp(min=math.exp(-20))
     assert torch.allclose(found, wanted, atol=1e-5) and torch.allclose(inter.prior.exp(), wanted, atol=1e-5)
+
+
+def test_test_samples_reach_neither_training_nor_each_other(folder: Path, tmp_path: Path) -> None:
+    """Not even unlabelled: with other features and scores of some, all else stays as it was."""
+    options = {**EVIDENCE, "top_k": 3, "val_fold": None}
+    changed = (FOLD == 2) & (torch.arange(SAMPLES) % EACH > 1)
+    for file in folder.glob("*.npy"):
+        found = read_features(file)
+        noise = torch.randn(SAMPLES, WIDTH, generator=torch.Generator().manual_seed(1))
+        other = torch.where(changed[:, None], noise, found.features)
+        logits = torch.where(changed[:, None], noise[:, :3] * 9, found.logits)
+        keep_features(tmp_path / file.name, replace(found, features=other, logits=logits))
+    assert differences(batches(folder, "train", **options), batches(tmp_path, "train", **options)) == set()
+    (one,), (two,) = batches(folder, "test", **options), batches(tmp_path, "test", **options)
+    kept = {tuple(row) for row in one[INTER].edge_index.T.tolist() if not changed[one[SOURCE].n_id[row[0]]]}
+    for batch in (one, two):
+        order = [n for n, row in enumerate(batch[INTER].edge_index.T.tolist()) if tuple(row) in kept]
+        batch.kept = torch.cat([batch[INTER].edge_attr, batch[INTER].prior[:, None]], 1)[order]
+    assert torch.equal(one.kept, two.kept) and len(one.kept) > 0
 
 
 def test_images_ask_held_fold_one_and_test_fold_three(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
+from rrnet_lightning.data import DataError
+
 from .base import Backbone
 
 
@@ -20,7 +22,7 @@ def one_window(x: Tensor, backbone: Backbone) -> Tensor:
     """Return [B, 1, 1, T] of [B, T] waveforms, T the backbone's window; ValueError at any other shape."""
     if x.ndim != 2 or x.shape[1] != backbone.window:
         name, window = type(backbone).__name__, backbone.window
-        raise ValueError(
+        raise DataError(
             f"{name}: found waveforms of shape {list(x.shape)}, wanted [B, {window}]: crop them to the window "
             f"(SoundAugment(window={window}) in training, ten_crops(x, {window}) in test)"
         )

@@ -8,6 +8,8 @@ import torch.nn.functional as F
 import torchaudio
 from torch import Tensor, nn
 
+from rrnet_lightning.data import DataError
+
 from .base import Backbone
 
 # An absolute floor under a level relative to the clip's own: silence stays finite, noise far below the sound is flat.
@@ -120,7 +122,7 @@ class LogMelCNN(Backbone):
     def _log_mel(self, x: Tensor) -> Tensor:
         """[B, M, N] logarithm of the mel power: in full precision, as powers span more than half precision does."""
         if x.ndim != 2 or x.shape[1] < self.n_fft:
-            raise ValueError(
+            raise DataError(
                 f"LogMelCNN: found waveforms of shape {list(x.shape)}, wanted [B, T] with T of {self.n_fft} or more: "
                 "pad the clips with zeros"
             )

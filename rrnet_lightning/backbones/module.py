@@ -1,14 +1,17 @@
 """BackboneModule: trains any backbone on raw samples, and predicts features and candidate scores."""
 
+import contextlib
 import copy
 import math
 import pickle
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
 import torch.nn.functional as F
+import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
@@ -97,7 +100,7 @@ class BackboneModule(L.LightningModule):
     def setup(self, stage: str) -> None:
         """Refuse a backbone that is not made for the data; read the weights that training starts from."""
         if stage == "fit" and self.weights is not None:
-            start_from(self.backbone, self.weights)
+            start_from(self.backbone, self.weights, getattr(getattr(self.trainer, "datamodule", None), "left_out", ()))
         data: Any = getattr(self.trainer, "datamodule", None)
         if data is None:
             return
@@ -222,12 +225,26 @@ class BackboneModule(L.LightningModule):
                 torch.cuda.set_rng_state(checkpoint["cuda_rng_state"].cpu(), self.device)
 
 
-def start_from(backbone: Backbone, checkpoint: str) -> None:
+def _check_unseen(checkpoint: str, left_out: Sequence[int]) -> None:
+    file = Path(checkpoint).absolute().parents[1] / "config.yaml"
+    theirs = None
+    with contextlib.suppress(OSError, KeyError, TypeError, yaml.YAMLError):
+        theirs = yaml.safe_load(file.read_text(encoding="utf-8"))["data"]["init_args"]["left_out"]
+    if left_out and not set(left_out) <= set(theirs or ()):
+        raise DataError(
+            f"weights: {checkpoint}: found a backbone trained without the folds {theirs} ({file}), wanted one without "
+            f"{list(left_out)}, which this one must not see. Set --model.weights to another, or to null"
+        )
+
+
+def start_from(backbone: Backbone, checkpoint: str, left_out: Sequence[int] = ()) -> None:
     """Copy into a backbone what fits of the one in a checkpoint of :class:`BackboneModule`.
 
     Raises:
-        DataError: not such a checkpoint, or nothing in it fits.
+        DataError: not such a checkpoint, nothing in it fits, or the config.yaml of its run does not say that it too was
+            trained without the folds ``left_out``.
     """
+    _check_unseen(checkpoint, left_out)
     try:
         saved = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
     except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:

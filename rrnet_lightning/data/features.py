@@ -108,7 +108,7 @@ def read_features(file: Path) -> Features:
         raise DataError(f"{file}: content: the numbers are not those that the .json beside it is of. {MADE_BY}.")
     try:
         return _features(array, note)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, IndexError) as error:
         what = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise DataError(f"{file.with_suffix('.json')}: {what}. {MADE_BY}.") from error
 

@@ -176,10 +176,10 @@ class MappingDataModule(GraphDataModule):
         parts = [self._part(view, *attribute_scale) for view in views]
         known = torch.cat([_scores(part, self.learns) for part in parts])
         self.score_mean, self.score_scale = known.mean(), known.std().clamp(min=1e-6)
-        cosine = torch.cat([part.cosine for part in parts])
+        cosine = torch.cat([part.cosine[(part.samples.role == self.learns)[part.intra[1]]] for part in parts])
         self.cosine_mean, self.cosine_scale = cosine.mean(), cosine.std().clamp(min=1e-6)
         self.parts = parts
-        self._log_recall()
+        self._log_recall(("test",) if stage in ("test", "predict") else ("train", "val"))
 
     def _part(self, view: Candidates, mean: Tensor, scale: Tensor) -> ViewGraph:
         train, learns = view.role == TRAIN, (view.role == TRAIN) | (view.role == HELD)
@@ -201,8 +201,7 @@ class MappingDataModule(GraphDataModule):
         views = self.parts[-1:] if role == TRAIN else [part for part in self.parts if part.asks(role)]
         return role, views or self.parts[-1:]
 
-    def _log_recall(self) -> None:
-        stages: tuple[Stage, ...] = ("train", "val", "test")
+    def _log_recall(self, stages: Sequence[Stage]) -> None:
         found = {
             stage: [part.recall(role) for part in parts if part.asks(role)]
             for stage in stages

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from lightning.pytorch.utilities import rank_zero_info
+
 from rrnet_lightning.data import DataError, EscClips, data_root, dataset_folder, fetch_esc50, read_esc
 from rrnet_lightning.datamodules.raw import RawDataModule
 
@@ -67,6 +69,9 @@ class RawSoundDataModule(RawDataModule):
             hint = "Download it with --data.download true."
             folder = dataset_folder(self._folder().name, ["audio"], self.root, hint)
             self._clips = read_esc(folder, self.rate, esc10=folder.name != self.dataset)
+            special = [f"{count} {what}" for what, count in self._clips.counts.items() if count]
+            if special:
+                rank_zero_info(f"{folder}: {', '.join(special)}; see read_esc for what is done with them")
         return self._clips
 
     def _folder(self) -> Path:

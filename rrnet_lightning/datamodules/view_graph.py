@@ -1,5 +1,6 @@
 """One view of scored samples -> its graph; several views -> their graphs side by side; and the neighbours' vote."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from torch.nn.functional import cosine_similarity
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.data import TRAIN, Candidates
+from rrnet_lightning.data.candidates import MIN_LOG_PROB
 from rrnet_lightning.graph import (
     INTER,
     SOURCE,
@@ -151,17 +153,20 @@ def nearest_labelled(data: HeteroData, visible: Tensor) -> Tensor:
 def smoothed(data: HeteroData, visible: Tensor, temperature: float | None = None) -> Tensor:
     """Return [E] log-probabilities of Correct&Smooth over the source intra-edges, from the visible labels.
 
-    Neighbours weigh as in :func:`neighbour_votes`. At least the smallest initial log-probability there is.
+    Neighbours weigh as in :func:`neighbour_votes`. At least MIN_LOG_PROB; the initial ones where no label is visible.
+    Corrections are scaled to the mean error on labelled samples, over all views that lie side by side.
     """
     edges, cosine = data[SOURCE_INTRA].edge_index, data[SOURCE_INTRA].cosine
     source, target = data[INTER].edge_index
     number = data[TARGET].n_id[target]  # of the class: targets are repeated where several views lie side by side
     known = visible & (data[INTER].y > 0)
-    label = torch.full((len(data[SOURCE].x),), -1).index_copy_(0, source[known], number[known])
+    log_probs: Tensor = data[SOURCE].log_probs
+    if not known.any():
+        return log_probs[source, number]
+    label = torch.full((len(log_probs),), -1).index_copy_(0, source[known], number[known])
     weight = torch.ones_like(cosine) if temperature is None else ((cosine - 1) / temperature).exp()
-    log_probs = data[SOURCE].log_probs
     scores = correct_and_smooth(log_probs.exp(), label, adjacency(edges, weight, len(label)))
-    return scores[source, number].clamp(min=log_probs.min().exp()).log()
+    return scores[source, number].clamp(min=math.exp(MIN_LOG_PROB)).log()
 
 
 def _labels(data: HeteroData, visible: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 class Colours(MappingDataModule):
     """Random candidates: 30 samples to train, 10 to validate, 20 to test."""
 
-    source_dim, class_names = 5, NAMES
+    feature_dim, class_names = 5, NAMES
 
     def __init__(self, samples: Candidates, **options: Any) -> None:
         super().__init__(**{"source_k": 4, "target_k": 2, "top_k": 3, "steps_per_epoch": 3, **options})
