@@ -1,14 +1,13 @@
 """Pictures of the refiners' table, the study of K and the confusion matrix, as SVG."""
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from benchmarks.picture import matplotlib, svg
 from benchmarks.refine_table import Line
-from benchmarks.rows import BenchmarkError
 
 BLUE, GREY, INK = "#2f6db3", "#a3adba", "#1f2733"
 
@@ -84,26 +83,15 @@ def confusion(matrix: Tensor, names: Sequence[str]) -> bytes:
 
 def check_drawing() -> None:
     """BenchmarkError where nothing can be drawn: before hours of runs, not after."""
-    _matplotlib()
+    matplotlib()
 
 
 def _picture(size: tuple[float, float], draw: Callable[..., None], columns: int = 1) -> bytes:
-    mpl, figure_class = _matplotlib()
+    mpl, figure_class = matplotlib()
     mpl.rcParams["svg.hashsalt"] = "rrnet"  # the same picture from the same numbers
     figure = figure_class(size, layout="constrained")
     axes = figure.subplots(1, columns, squeeze=False)[0]
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
     draw(*axes)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()
-
-
-def _matplotlib() -> tuple[Any, Any]:
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise BenchmarkError(f"cannot draw ({error}): pip install 'rrnet-lightning[dev]'") from error
-    return mpl, Figure
+    return svg(figure)

@@ -8,7 +8,6 @@ Runs and resumes as ``benchmarks.social --part val``: nothing is measured on a t
 """
 
 import argparse
-import io
 import shlex
 import sys
 from collections.abc import Sequence
@@ -18,9 +17,10 @@ from typing import Any
 
 from rich.console import Console
 
+from benchmarks.picture import matplotlib, svg
 from benchmarks.plan import Plan, add_options, plan
 from benchmarks.processes import ROOT
-from benchmarks.rows import BenchmarkError, Job, Row, read_rows, write_whole
+from benchmarks.rows import Job, Row, read_rows, write_whole
 from benchmarks.social import finish, run
 from benchmarks.table import fold_means, paired_difference, with_ending
 
@@ -64,7 +64,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def draw(rows: Sequence[Row], options: argparse.Namespace) -> bytes:
     """Return the picture, SVG."""
-    mpl, figure_class = _matplotlib()
+    mpl, figure_class = matplotlib()
     mpl.rcParams["svg.hashsalt"] = "rrnet"  # the same picture from the same numbers
     lines = options.study in AXIS
     figure = figure_class((9, 3.2) if lines else (9, 5), layout="constrained")
@@ -72,19 +72,7 @@ def draw(rows: Sequence[Row], options: argparse.Namespace) -> bytes:
         means = {model: fold_means((row for row in rows if row.model == model), metric) for model in options.models}
         (_lines if lines else _differences)(axis, means, options)
         axis.set_title(f"validation {metric.upper()}" + (" minus that as shipped" if not lines else ""))
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()
-
-
-def _matplotlib() -> tuple[Any, Any]:
-    """Return the package and its Figure; BenchmarkError if it is not there."""
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise BenchmarkError(f"cannot draw ({error}): pip install 'rrnet-lightning[dev]'") from error
-    return mpl, Figure
+    return svg(figure)
 
 
 def _lines(axis: Any, means: Means, options: argparse.Namespace) -> None:
@@ -113,7 +101,7 @@ def _differences(axis: Any, means: Means, options: argparse.Namespace) -> None:
 
 def study(options: argparse.Namespace, planned: Plan, command: str) -> list[Job]:
     """Run what is missing, then draw; return the runs that failed."""
-    _matplotlib()  # before hours of runs, not after
+    matplotlib()  # before hours of runs, not after
     about = {"settings": "; ".join(f"{label}: `{text}`" for text, label in options.labels.items()), **planned.about}
     planned = replace(planned, labels=options.labels, about=about)
     failed = run(options, planned, command, Console())

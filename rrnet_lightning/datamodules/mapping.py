@@ -115,6 +115,7 @@ class MappingDataModule(GraphDataModule):
         self.word_vectors = word_vectors
         self.unknown: Literal["error", "spelling"] = unknown
         self.parts: list[ViewGraph] = []
+        self._shown: tuple[Tensor, Tensor, Tensor, Tensor] | None = None  # edges, labels visible, what was written
 
     @property
     @abstractmethod
@@ -227,20 +228,31 @@ class MappingDataModule(GraphDataModule):
         return source
 
     def reveal(self, data: HeteroData, visible: Tensor) -> None:
-        """Write score and visible labels into ``edge_attr``, and which edges pass messages."""
+        """Write score and visible labels into ``edge_attr``, and which edges pass messages.
+
+        What was written last is written again while the same labels of the same graph are visible: in all steps, where
+        those asked are never evidence.
+        """
         inter = data[INTER]
-        columns = [(inter.prior - self.score_mean) / self.score_scale]
+        if self._shown is None or self._shown[0] is not inter.edge_index or not self._shown[1].equal(visible):
+            self._shown = (inter.edge_index, visible, *self._evidence(data, visible))
+        inter.edge_attr, inter.prior = self._shown[2:]
+        inter.message = torch.ones_like(visible) if self.transductive else visible
+
+    def _evidence(self, data: HeteroData, visible: Tensor) -> tuple[Tensor, Tensor]:
+        """``edge_attr`` and ``prior``."""
+        inter, prior = data[INTER], data[INTER].prior
+        columns = [(prior - self.score_mean) / self.score_scale]
         if self.evidence and self.smooth:
-            inter.prior = smoothed(data, visible, self.vote_temperature)
-            columns.append((inter.prior - self.score_mean) / self.score_scale)
+            prior = smoothed(data, visible, self.vote_temperature)
+            columns.append((prior - self.score_mean) / self.score_scale)
         if self.evidence:
             columns += [visible.float(), (2 * inter.y - 1).where(visible, 0)]
         if self.evidence and self.votes:
             columns.append(neighbour_votes(data, visible, self.vote_temperature))
         if self.evidence and self.nearest:
             columns.append((nearest_labelled(data, visible) - self.cosine_mean) / self.cosine_scale)
-        inter.edge_attr = torch.stack(columns, 1)
-        inter.message = torch.ones_like(visible) if self.transductive else visible
+        return torch.stack(columns, 1), prior
 
 
 def _scores(part: ViewGraph, role: int) -> Tensor:
