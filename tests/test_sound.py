@@ -11,7 +11,7 @@ from torch_geometric.data import HeteroData
 from rrnet_lightning.data import TRAIN, DataError
 from rrnet_lightning.data.features import keep_features, read_features
 from rrnet_lightning.datamodules import ImageDataModule, SoundDataModule
-from rrnet_lightning.datamodules.view_graph import nearest_labelled, neighbour_votes, smoothed
+from rrnet_lightning.datamodules.relations import Relations, nearest_labelled, neighbour_votes, prototypes, smoothed
 from rrnet_lightning.graph import INTER, SOURCE, SOURCE_INTRA, TARGET, validate
 from tests.datamodules.seen import differences
 from tests.fake import write_word_vectors
@@ -76,7 +76,8 @@ def test_one_view_asks_in_validation_and_test(folder: Path, stage: str, fold: in
     assert set(FOLD[known].tolist()) == evidence
 
 
-EVIDENCE = {"vote_temperature": 0.1, "smooth": True, "nearest": True, "attributes": "profile"}
+ALL = Relations(temperature=0.1, smooth=True, nearest=True, prototypes=True, discriminant=0.5)
+EVIDENCE = {"relations": ALL, "attributes": "profile"}
 
 
 @pytest.mark.parametrize("options", [{}, {"transductive": True}, {"batch_size": 4}, EVIDENCE])
@@ -133,8 +134,6 @@ def test_votes_weigh_labelled_neighbours_by_their_cosine(folder: Path) -> None:
         cosine = torch.cosine_similarity(features[near].double(), features[source : source + 1].double())
         share = (cosine / 0.01).softmax(0)[LABEL[batch[SOURCE].n_id[near]] == target].sum()
         assert vote == pytest.approx(float(share), abs=1e-3)
-    with pytest.raises(DataError, match="vote_temperature: found 0"):
-        sounds(folder, vote_temperature=0)
 
 
 def test_nearest_is_the_closest_labelled_neighbour_of_the_class(folder: Path) -> None:
@@ -148,8 +147,30 @@ def test_nearest_is_the_closest_labelled_neighbour_of_the_class(folder: Path) ->
         assert found == (max(of_class) if of_class else min(cos for _, cos in near))
 
 
+def test_prototype_is_the_mean_of_the_labelled_samples_of_a_class(folder: Path) -> None:
+    (batch,) = batches(folder, "test", top_k=3)
+    place = sounds(folder).parts[-1].samples.features[batch[SOURCE].n_id]
+    label, labelled = LABEL[batch[SOURCE].n_id], FOLD[batch[SOURCE].n_id] != 2
+    found = prototypes(batch, batch[INTER].known)
+    for source, target, cosine in zip(*batch[INTER].edge_index.tolist(), found, strict=True):
+        mean = place[labelled & (label == target)].mean(0)
+        assert cosine == pytest.approx(float(torch.cosine_similarity(place[source], mean, dim=0)), abs=1e-6)
+    assert prototypes(batch, torch.zeros_like(batch[INTER].known)).eq(0).all()
+
+
+@pytest.mark.parametrize(("field", "value"), [("temperature", 0), ("discriminant", -0.1), ("discriminant", 1.5)])
+def test_relations_outside_their_range_are_named(field: str, value: float) -> None:
+    with pytest.raises(DataError, match=f"{field}: found {value}"):
+        Relations(**{field: value})  # type: ignore[arg-type]
+
+
+def test_discriminants_want_held_out_samples(folder: Path) -> None:
+    with pytest.raises(DataError, match="discriminant: found no held-out samples"):
+        sounds(folder, cross_fit=False, val_fold=None, relations=Relations(discriminant=0.1))
+
+
 def test_smoothed_scores_are_those_of_the_dense_equations(folder: Path) -> None:
-    (batch,) = batches(folder, "test", top_k=3, smooth=True)
+    (batch,) = batches(folder, "test", top_k=3, relations=Relations(smooth=True))
     inter, (neighbour, node) = batch[INTER], batch[SOURCE_INTRA].edge_index
     a = torch.zeros(SAMPLES, SAMPLES).index_put_((node, neighbour), torch.tensor(1.0))
     scale = a.sum(1).rsqrt()

@@ -44,13 +44,16 @@ class _Residual(nn.Module):
 class LogMelCNN(Backbone):
     """Log-mel spectrogram -> strided stem -> residual stages -> mean over frequency, mean and max over time.
 
+    Features are those of the last stage, which the output layer reads, and of the ``levels - 1`` stages before it, last
+    first: earlier ones know less of the classes and more of the sound, and differ less between clips seen and not seen.
+
     | layer       | kernel, stride | output, with M mels, frames N = T // hop + 1, widths w |
     |-------------|----------------|--------------------------------------------------------|
     | log-mel     |                | 1 x M x N                                              |
     | stem        | 5 x 7, `stem`  | w[0] x ceil(M / stem[0]) x ceil(N / stem[1])           |
     | stage i     | 3 x 3, 2       | w[i] x half of both, rounded up; `blocks` residual blocks |
-    | pool        |                | 2 w[-1]                                                |
-    | output      |                | C                                                      |
+    | pool        |                | 2 w[-1], 2 w[-2], ... of `levels` stages; together D   |
+    | output      |                | C, of the first 2 w[-1]                                |
 
     The waveform is first divided by its own root mean square, so gain changes nothing and a silent clip stays finite.
 
@@ -59,6 +62,7 @@ class LogMelCNN(Backbone):
         widths: channels of the stem, then of each stage.
         stem: stride of the stem over mels and over frames.
         blocks: residual blocks in a stage; only the first one is strided.
+        levels: stages that the features are of. It changes no weights.
         mels: mel bands, M.
         n_fft: samples in a frame of the spectrogram; the shortest clip accepted.
         hop: samples between frames.
@@ -69,7 +73,7 @@ class LogMelCNN(Backbone):
             each up to a sixth of its axis and drawn for each clip.
 
     Raises:
-        ValueError: fewer than one width, or an empty stage.
+        ValueError: fewer than one width, an empty stage, or more levels than widths.
     """
 
     rate: int
@@ -80,6 +84,7 @@ class LogMelCNN(Backbone):
         widths: Sequence[int] = (32, 64, 128, 256),
         stem: Sequence[int] = (2, 4),
         blocks: int = 1,
+        levels: int = 1,
         mels: int = 64,
         n_fft: int = 512,
         hop: int = 320,
@@ -88,12 +93,13 @@ class LogMelCNN(Backbone):
         dropout: float = 0.2,
         spec_augment: bool = True,
     ) -> None:
-        if not widths or len(stem) != 2 or blocks < 1:
+        if not 1 <= levels <= len(widths) or len(stem) != 2 or blocks < 1:
             raise ValueError(
-                f"LogMelCNN: found widths {list(widths)}, stem {list(stem)}, blocks {blocks}; "
-                "wanted one width or more, two strides, and one block or more"
+                f"LogMelCNN: found widths {list(widths)}, stem {list(stem)}, blocks {blocks}, levels {levels}; "
+                "wanted one width or more, two strides, one block or more, and 1 level to as many as widths"
             )
-        super().__init__(classes, 2 * widths[-1])
+        super().__init__(classes, 2 * sum(widths[-levels:]))
+        self.levels, self._last = levels, 2 * widths[-1]
         self.rate, self.n_fft, self.spec_augment = rate, n_fft, spec_augment
         self.spectrogram = torchaudio.transforms.MelSpectrogram(rate, n_fft, hop_length=hop, f_min=low, n_mels=mels)
         self.norm = nn.BatchNorm1d(mels)
@@ -103,19 +109,22 @@ class LogMelCNN(Backbone):
             nn.ReLU(),
         )
         self.stages = nn.Sequential(*(_stage(inputs, outputs, blocks) for inputs, outputs in pairwise(widths)))
-        self.output = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.feature_dim, classes))
+        self.output = nn.Sequential(nn.Dropout(dropout), nn.Linear(self._last, classes))
 
     def features(self, x: Tensor) -> Tensor:
-        """Return [B, 2 widths[-1]] features of [B, T] waveforms; ValueError where T < n_fft."""
+        """Return [B, D] features of [B, T] waveforms; DataError where T < n_fft."""
         mel: Tensor = self.norm(self._log_mel(x))
         if self.training and self.spec_augment:
             mel = mask_bands(mel)
-        hidden = self.stages(self.stem(mel[:, None])).mean(2)
-        return torch.cat([hidden.mean(2), hidden.amax(2)], 1)
+        maps = [self.stem(mel[:, None])]
+        for stage in self.stages:
+            maps.append(stage(maps[-1]))
+        rows = [level.mean(2) for level in maps[: -self.levels - 1 : -1]]
+        return torch.cat([part for row in rows for part in (row.mean(2), row.amax(2))], 1)
 
     def logits(self, features: Tensor) -> Tensor:
         """Return [B, C] from [B, D]."""
-        logits: Tensor = self.output(features)
+        logits: Tensor = self.output(features[:, : self._last])
         return logits
 
     @torch.no_grad()

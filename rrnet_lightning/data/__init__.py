@@ -5,6 +5,7 @@ from .checks import check_finite
 from .cifar import Images, read_cifar, read_cifar_tiles
 from .core import k_core
 from .digits import DIGIT_FEATURES, DIGIT_NAMES, digit_candidates
+from .discriminants import discriminants
 from .download import download, unzip
 from .errors import DataError
 from .esc import EscClips, read_esc
@@ -44,6 +45,7 @@ __all__ = [
     "data_root",
     "dataset_folder",
     "digit_candidates",
+    "discriminants",
     "download",
     "fetch_esc50",
     "fetch_rating_set",

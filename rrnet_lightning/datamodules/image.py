@@ -6,6 +6,7 @@ from typing import Literal
 from rrnet_lightning.data import DIGIT_FEATURES, DIGIT_NAMES, Candidates, DataError, digit_candidates
 from rrnet_lightning.datamodules.feature_folder import FeatureFolder, default_words
 from rrnet_lightning.datamodules.mapping import Attributes, MappingDataModule
+from rrnet_lightning.datamodules.relations import VOTES, Relations
 
 VAL_FOLD, TEST_FOLD = 2, 3  # of CIFAR; 0 trains the backbone, 1 is held out for training the network
 
@@ -31,8 +32,8 @@ class ImageDataModule(MappingDataModule):
         root: folder of the data sets, for the word vectors.
         word_vectors: as in :func:`rrnet_lightning.data.class_vectors`. None: for CIFAR the file
             ``word_vectors/googlenews300_class_words.txt`` in the data root, for digits or without one the spelling.
-        source_k, target_k, top_k, attributes, add_truth, transductive, votes, vote_temperature, smooth, nearest,
-            unknown: see :class:`MappingDataModule`.
+        source_k, target_k, top_k, attributes, add_truth, transductive, relations, unknown: see
+            :class:`MappingDataModule`.
         evidence, mask_ratio, batch_size, fan_out, eval_fan_out, steps_per_epoch, num_workers: see
             :class:`GraphDataModule`.
         seed: of the split of the digits.
@@ -57,10 +58,7 @@ class ImageDataModule(MappingDataModule):
         attributes: Attributes = "features",
         add_truth: bool = False,
         transductive: bool = False,
-        votes: bool = True,
-        vote_temperature: float | None = None,
-        smooth: bool = False,
-        nearest: bool = False,
+        relations: Relations = VOTES,
         word_vectors: str | None = None,
         unknown: Literal["error", "spelling"] = "error",
         evidence: bool = True,
@@ -82,10 +80,7 @@ class ImageDataModule(MappingDataModule):
             attributes=attributes,
             add_truth=add_truth,
             transductive=transductive,
-            votes=votes,
-            vote_temperature=vote_temperature,
-            smooth=smooth,
-            nearest=nearest,
+            relations=relations,
             word_vectors=default_words(root) if files and word_vectors is None else word_vectors,
             unknown=unknown,
             evidence=evidence,

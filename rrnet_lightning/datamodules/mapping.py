@@ -4,23 +4,35 @@ import re
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.data import HELD, SPELLING_DIM, TEST, TRAIN, VAL, Candidates, DataError, class_vectors
+from rrnet_lightning.data import (
+    HELD,
+    SPELLING_DIM,
+    TEST,
+    TRAIN,
+    VAL,
+    Candidates,
+    DataError,
+    class_vectors,
+    discriminants,
+)
 from rrnet_lightning.datamodules.base import GraphDataModule, Stage
-from rrnet_lightning.datamodules.view_graph import (
-    ViewGraph,
-    edge_cosine,
+from rrnet_lightning.datamodules.relations import (
+    VOTES,
+    Relations,
     nearest_labelled,
     neighbour_votes,
-    side_by_side,
+    prototype_cosine,
+    prototypes,
     smoothed,
 )
+from rrnet_lightning.datamodules.view_graph import ViewGraph, edge_cosine, side_by_side
 from rrnet_lightning.graph import INTER, knn_edges, top_k_pairs
 
 Attributes = Literal["features", "scores", "profile"]
@@ -34,11 +46,12 @@ class MappingDataModule(GraphDataModule):
     every stage; a sample's label is shown or hidden on all its edges at once. A training sample and a test sample see
     alike: neighbours are training samples other than themselves, and scores come from a classifier that saw neither.
 
-    ``edge_attr`` is [score, smoothed score, known, +1 on the true class and -1 on others where known, vote, nearest]:
-    the initial log-probability, shifted and scaled by the training samples' candidates; the same after Correct&Smooth;
-    the label where it may be seen; the share of the sample's labelled neighbours that are of this class; the similarity
-    of the closest of these. Without evidence it is the score alone. ``prior`` is the initial log-probability, with
-    ``smooth`` the smoothed one.
+    ``edge_attr`` is [score, smoothed score, known, +1 on the true class and -1 on others where known, vote, nearest,
+    prototype]: the initial log-probability; the same after Correct&Smooth; the label where it may be seen; the share of
+    the sample's labelled neighbours that are of this class; the similarity of the closest of these, and of the mean of
+    all labelled samples of the class. :class:`Relations` says which are there. Scores and similarities are shifted and
+    scaled by those of the samples asked in training. Without evidence it is the score alone. ``prior`` is the initial
+    log-probability, with ``smooth`` the smoothed one.
 
     Where views hold HELD samples, those ask in training, all at each step, and are never evidence: each view is a graph
     of its own, all of them lie side by side. Validation takes the views with VAL samples, test the last, final view.
@@ -48,7 +61,7 @@ class MappingDataModule(GraphDataModule):
     were not, and nothing at all was fitted with a validation or test label.
 
     Args:
-        source_k: neighbours of a sample, by cosine of the features.
+        source_k: neighbours of a sample, by cosine of the features, or as `relations` measures similarity.
         target_k: neighbours of a class name, by cosine of the word vectors.
         top_k: candidate classes of a sample.
         attributes: what describes a sample to the network: its ``features``, which mean one thing in one backbone's
@@ -59,10 +72,7 @@ class MappingDataModule(GraphDataModule):
             then tell a miss by the extra candidate, which no test sample has; use it where misses are common.
         transductive: unlabelled validation and test samples may be neighbours, and all candidate edges pass messages.
             Otherwise only labelled samples' edges do, and what is said of a sample depends on no other unlabelled one.
-        votes: put the neighbours' vote into ``edge_attr``; without it only messages carry the neighbours' labels.
-        vote_temperature: T of votes weighted by exp(cosine / T); None gives every labelled neighbour one vote.
-        smooth: put the score after PyG's Correct&Smooth into ``edge_attr``, and start from it (``prior``).
-        nearest: put the cosine to the closest labelled neighbour of the class into ``edge_attr``.
+        relations: to labelled samples, written into ``edge_attr``.
         word_vectors: as in :func:`rrnet_lightning.data.class_vectors`; None for vectors of the names' spelling, which
             tell classes apart but know nothing of their meaning.
         unknown: a class name without any known word is an ``error``, or gets a vector of its ``spelling``.
@@ -70,8 +80,8 @@ class MappingDataModule(GraphDataModule):
             :class:`GraphDataModule`.
 
     Raises:
-        DataError: ``vote_temperature`` is not positive. At ``setup``: ``source_k``, ``target_k`` or ``top_k`` larger
-            than there are neighbours or classes; ``features`` of several spaces as attributes.
+        DataError: at ``setup``: ``source_k``, ``target_k`` or ``top_k`` larger than there are neighbours or classes;
+            ``features`` of several spaces as attributes; discriminants without HELD samples.
     """
 
     def __init__(
@@ -83,10 +93,7 @@ class MappingDataModule(GraphDataModule):
         attributes: Attributes = "features",
         add_truth: bool = False,
         transductive: bool = False,
-        votes: bool = True,
-        vote_temperature: float | None = None,
-        smooth: bool = False,
-        nearest: bool = False,
+        relations: Relations = VOTES,
         word_vectors: str | None = None,
         unknown: Literal["error", "spelling"] = "error",
         evidence: bool = True,
@@ -106,12 +113,9 @@ class MappingDataModule(GraphDataModule):
             steps_per_epoch=steps_per_epoch,
             num_workers=num_workers,
         )
-        if vote_temperature is not None and not vote_temperature > 0:
-            raise DataError(f"vote_temperature: found {vote_temperature}, wanted more than 0, or null for equal votes")
         self.source_k, self.target_k, self.top_k, self.add_truth = source_k, target_k, top_k, add_truth
         self.attributes, self.transductive = attributes, transductive
-        self.votes, self.vote_temperature, self.nearest = votes, vote_temperature, nearest
-        self.smooth = smooth
+        self.relations = relations
         self.word_vectors = word_vectors
         self.unknown: Literal["error", "spelling"] = unknown
         self.parts: list[ViewGraph] = []
@@ -152,8 +156,8 @@ class MappingDataModule(GraphDataModule):
 
     @property
     def edge_dim(self) -> int:
-        """Score, and with evidence the smoothed score, two columns of the label, the vote and the nearest."""
-        return 3 + self.smooth + self.votes + self.nearest if self.evidence else 1
+        """Score, and with evidence two columns of the label and the relations."""
+        return 3 + self.relations.width if self.evidence else 1
 
     def setup(self, stage: str = "") -> None:
         """Build what all stages share: neighbours, candidates and the classes' vectors."""
@@ -172,27 +176,30 @@ class MappingDataModule(GraphDataModule):
         _check_at_most("top_k", self.top_k, len(final.names), "the classes", least=1)
         self.target_intra = knn_edges(self.words, self.target_k)
         self.learns = HELD if any((view.role == HELD).any() for view in views) else TRAIN
-        scores = torch.cat([view.log_probs[view.role == self.learns] for view in views])
-        attribute_scale = scores.mean(), scores.std().clamp(min=1e-6)
-        parts = [self._part(view, *attribute_scale) for view in views]
-        known = torch.cat([_scores(part, self.learns) for part in parts])
-        self.score_mean, self.score_scale = known.mean(), known.std().clamp(min=1e-6)
-        cosine = torch.cat([part.cosine[(part.samples.role == self.learns)[part.intra[1]]] for part in parts])
-        self.cosine_mean, self.cosine_scale = cosine.mean(), cosine.std().clamp(min=1e-6)
+        if self.relations.discriminant is not None and self.learns != HELD:
+            raise DataError(
+                "relations.discriminant: found no held-out samples to ask in training, and must not let those asked "
+                "shape the space. Set --data.relations.discriminant null, or --data.cross_fit true"
+            )
+        shown = Scale.of(torch.cat([view.log_probs[view.role == self.learns] for view in views]))
+        parts = [self._part(view, shown) for view in views]
+        self.scales = _scales(parts, self.learns)
         self.parts = parts
         self._log_recall(("test",) if stage in ("test", "predict") else ("train", "val"))
 
-    def _part(self, view: Candidates, mean: Tensor, scale: Tensor) -> ViewGraph:
+    def _part(self, view: Candidates, shown: "Scale") -> ViewGraph:
         train, learns = view.role == TRAIN, (view.role == TRAIN) | (view.role == HELD)
         pool = torch.ones_like(train) if self.transductive else train
         _check_at_most("source_k", self.source_k, int(pool.sum()) - 1, "the neighbours that a training sample has")
-        x = view.features if self.attributes == "features" else (view.log_probs - mean) / scale
+        x = view.features if self.attributes == "features" else shown(view.log_probs)
         if self.attributes == "profile":
             x = x.topk(min(PROFILE, x.size(1))).values
-        intra = knn_edges(view.features, self.source_k, pool=pool, group=view.group)
+        shrinkage = self.relations.discriminant
+        place = view.features if shrinkage is None else discriminants(view, shrinkage)
+        intra = knn_edges(place, self.source_k, pool=pool, group=view.group)
         truth = view.label.where(learns, -1)
         pairs = top_k_pairs(view.log_probs, self.top_k, truth=truth, add_truth=learns & self.add_truth)
-        return ViewGraph(view, x, intra, edge_cosine(view.features, intra), pairs)
+        return ViewGraph(view, x, place, intra, edge_cosine(place, intra), pairs)
 
     def _asked(self, stage: Stage) -> tuple[int, list[ViewGraph]]:
         """The role asked in a stage, and the views that ask."""
@@ -241,24 +248,52 @@ class MappingDataModule(GraphDataModule):
 
     def _evidence(self, data: HeteroData, visible: Tensor) -> tuple[Tensor, Tensor]:
         """``edge_attr`` and ``prior``."""
-        inter, prior = data[INTER], data[INTER].prior
-        columns = [(prior - self.score_mean) / self.score_scale]
-        if self.evidence and self.smooth:
-            prior = smoothed(data, visible, self.vote_temperature)
-            columns.append((prior - self.score_mean) / self.score_scale)
-        if self.evidence:
-            columns += [visible.float(), (2 * inter.y - 1).where(visible, 0)]
-        if self.evidence and self.votes:
-            columns.append(neighbour_votes(data, visible, self.vote_temperature))
-        if self.evidence and self.nearest:
-            columns.append((nearest_labelled(data, visible) - self.cosine_mean) / self.cosine_scale)
+        inter, prior, relations, scales = data[INTER], data[INTER].prior, self.relations, self.scales
+        columns = [scales["score"](prior)]
+        if not self.evidence:
+            return columns[0][:, None], prior
+        if relations.smooth:
+            prior = smoothed(data, visible, relations.temperature)
+            columns.append(scales["score"](prior))
+        columns += [visible.float(), (2 * inter.y - 1).where(visible, 0)]
+        if relations.votes:
+            columns.append(neighbour_votes(data, visible, relations.temperature))
+        if relations.nearest:
+            columns.append(scales["neighbour"](nearest_labelled(data, visible)))
+        if relations.prototypes:
+            columns.append(scales["prototype"](prototypes(data, visible)))
         return torch.stack(columns, 1), prior
 
 
-def _scores(part: ViewGraph, role: int) -> Tensor:
-    """Initial scores of the candidates of the samples of a role."""
-    source, target = part.pairs[:, (part.samples.role == role)[part.pairs[0]]]
-    return part.samples.log_probs[source, target]
+class Scale(NamedTuple):
+    """Shift and scale that bring values to mean 0 and deviation 1."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    @classmethod
+    def of(cls, values: Tensor) -> "Scale":
+        """Measure values of any shape."""
+        return cls(values.mean(), values.std().clamp(min=1e-6))
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Shift and scale."""
+        return (values - self.mean) / self.deviation
+
+
+def _scales(parts: Sequence[ViewGraph], role: int) -> dict[str, Scale]:
+    """Of initial scores, neighbours' and prototypes' cosines of the samples of a role."""
+    score, neighbour, prototype = [], [], []
+    for part in parts:
+        samples, asked = part.samples, part.samples.role == role
+        pairs = part.pairs[:, asked[part.pairs[0]]]
+        train = (samples.role == TRAIN).nonzero().squeeze(1)
+        known = torch.stack([train, samples.label[train]])
+        score.append(samples.log_probs[*pairs])
+        neighbour.append(part.cosine[asked[part.intra[1]]])
+        prototype.append(prototype_cosine(part.place, pairs, known, len(samples.names)))
+    found = {"score": score, "neighbour": neighbour, "prototype": prototype}
+    return {name: Scale.of(torch.cat(values)) for name, values in found.items()}
 
 
 def _check_at_most(field: str, found: int, most: int, what: str, least: int = 0) -> None:

@@ -6,6 +6,7 @@ from typing import Literal
 from rrnet_lightning.data import Candidates
 from rrnet_lightning.datamodules.feature_folder import FeatureFolder, default_words
 from rrnet_lightning.datamodules.mapping import Attributes, MappingDataModule
+from rrnet_lightning.datamodules.relations import VOTES, Relations
 
 
 class SoundDataModule(MappingDataModule):
@@ -27,8 +28,8 @@ class SoundDataModule(MappingDataModule):
         root: folder of the data sets, for the word vectors.
         word_vectors: as in :func:`rrnet_lightning.data.class_vectors`; None for the file
             ``word_vectors/googlenews300_class_words.txt`` in the data root, or vectors of the spelling without one.
-        source_k, target_k, top_k, attributes, add_truth, transductive, votes, vote_temperature, smooth, nearest,
-            unknown: see :class:`MappingDataModule`.
+        source_k, target_k, top_k, attributes, add_truth, transductive, relations, unknown: see
+            :class:`MappingDataModule`.
         evidence, mask_ratio, batch_size, fan_out, eval_fan_out, steps_per_epoch, num_workers: see
             :class:`GraphDataModule`.
 
@@ -53,10 +54,7 @@ class SoundDataModule(MappingDataModule):
         attributes: Attributes = "scores",
         add_truth: bool = False,
         transductive: bool = False,
-        votes: bool = True,
-        vote_temperature: float | None = None,
-        smooth: bool = False,
-        nearest: bool = False,
+        relations: Relations = VOTES,
         word_vectors: str | None = None,
         unknown: Literal["error", "spelling"] = "error",
         evidence: bool = True,
@@ -74,10 +72,7 @@ class SoundDataModule(MappingDataModule):
             attributes=attributes,
             add_truth=add_truth,
             transductive=transductive,
-            votes=votes,
-            vote_temperature=vote_temperature,
-            smooth=smooth,
-            nearest=nearest,
+            relations=relations,
             word_vectors=word_vectors if word_vectors is not None else default_words(root),
             unknown=unknown,
             evidence=evidence,

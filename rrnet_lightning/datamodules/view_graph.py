@@ -1,6 +1,5 @@
-"""One view of scored samples -> its graph; several views -> their graphs side by side; and the neighbours' vote."""
+"""One view of scored samples -> its graph; several views -> their graphs side by side."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,16 +9,13 @@ from torch.nn.functional import cosine_similarity
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.data import TRAIN, Candidates
-from rrnet_lightning.data.candidates import MIN_LOG_PROB
 from rrnet_lightning.graph import (
     INTER,
     SOURCE,
     SOURCE_INTRA,
     TARGET,
     TARGET_INTRA,
-    adjacency,
     build_graph,
-    correct_and_smooth,
     recall,
     validate,
 )
@@ -32,12 +28,14 @@ class ViewGraph:
     Attributes:
         samples: the view.
         x: [N, D] float, the samples' node attributes.
-        intra: [2, K] long, neighbour -> sample. cosine: [K] float, of their features.
+        place: [N, P] float, where samples lie: what similarity is measured by.
+        intra: [2, K] long, neighbour -> sample. cosine: [K] float, of their places.
         pairs: [2, E] long, sample -> candidate class.
     """
 
     samples: Candidates
     x: Tensor
+    place: Tensor
     intra: Tensor
     cosine: Tensor
     pairs: Tensor
@@ -68,7 +66,7 @@ class ViewGraph:
             prior=samples.log_probs[source, target],
             y=y.float(),
         )
-        data[SOURCE].log_probs = samples.log_probs[present]
+        data[SOURCE].log_probs, data[SOURCE].place = samples.log_probs[present], self.place[present]
         data[SOURCE_INTRA].cosine = self.cosine[here]
         data[SOURCE].n_id = (torch.arange(len(train)) if samples.row is None else samples.row)[present]
         data[INTER].observed, data[INTER].asked = train[source] & evidence, asked[source]
@@ -109,76 +107,3 @@ def side_by_side(graphs: Sequence[HeteroData]) -> HeteroData:
             joined[key][name] = torch.cat(parts[key, name], dim=1 if name == "edge_index" else 0)
     validate(joined)
     return joined
-
-
-def neighbour_votes(data: HeteroData, visible: Tensor, temperature: float | None = None) -> Tensor:
-    """Return [E] float, the share of the source's labelled neighbours whose label is the target; 0 without any.
-
-    A neighbour counts as labelled where its true pair is among the ``visible`` [E] candidates. A sample is never its
-    own neighbour, so a vote tells nothing of its own label. Takes memory for samples x classes.
-
-    Args:
-        data: a graph; with a temperature its source intra-edges hold ``cosine``.
-        visible: [E] bool, edges whose label may be read.
-        temperature: T of the neighbours' weights exp(cosine / T); None counts each as one.
-    """
-    neighbour, node = data[SOURCE_INTRA].edge_index
-    label = _labels(data, visible)
-    said = label[neighbour]
-    if temperature is not None:
-        said = said * _weights(data[SOURCE_INTRA].cosine, node, label.any(1)[neighbour], temperature)[:, None]
-    votes = torch.zeros_like(label).index_add_(0, node, said)
-    votes = votes / votes.sum(1, keepdim=True).clamp(min=1e-12)
-    return votes[*data[INTER].edge_index]
-
-
-def nearest_labelled(data: HeteroData, visible: Tensor) -> Tensor:
-    """Return [E] float, the cosine of the source and its closest labelled neighbour whose label is the target.
-
-    Where it has none, the cosine of its farthest neighbour: one of that class would be farther still. Labelled as in
-    :func:`neighbour_votes`; 0 without any neighbour.
-    """
-    intra = data[SOURCE_INTRA]
-    neighbour, node = intra.edge_index
-    label = _labels(data, visible)
-    farthest = torch.zeros(len(label)).scatter_reduce(0, node, intra.cosine, "amin", include_self=False)
-    known, target = label.nonzero(as_tuple=True)  # at most one label a sample
-    of = torch.full((len(label),), -1).index_copy_(0, known, target)[neighbour]
-    told = of >= 0
-    place = node[told] * label.size(1) + of[told]
-    closest = farthest[:, None].expand_as(label).flatten().scatter_reduce(0, place, intra.cosine[told], "amax")
-    return closest.view_as(label)[*data[INTER].edge_index]
-
-
-def smoothed(data: HeteroData, visible: Tensor, temperature: float | None = None) -> Tensor:
-    """Return [E] log-probabilities of Correct&Smooth over the source intra-edges, from the visible labels.
-
-    Neighbours weigh as in :func:`neighbour_votes`. At least MIN_LOG_PROB; the initial ones where no label is visible.
-    Corrections are scaled to the mean error on labelled samples, over all views that lie side by side.
-    """
-    edges, cosine = data[SOURCE_INTRA].edge_index, data[SOURCE_INTRA].cosine
-    source, target = data[INTER].edge_index
-    number = data[TARGET].n_id[target]  # of the class: targets are repeated where several views lie side by side
-    known = visible & (data[INTER].y > 0)
-    log_probs: Tensor = data[SOURCE].log_probs
-    if not known.any():
-        return log_probs[source, number]
-    label = torch.full((len(log_probs),), -1).index_copy_(0, source[known], number[known])
-    weight = torch.ones_like(cosine) if temperature is None else ((cosine - 1) / temperature).exp()
-    scores = correct_and_smooth(log_probs.exp(), label, adjacency(edges, weight, len(label)))
-    return scores[source, number].clamp(min=math.exp(MIN_LOG_PROB)).log()
-
-
-def _labels(data: HeteroData, visible: Tensor) -> Tensor:
-    """[samples, classes], 1 where a true pair is among the visible candidates."""
-    inter = data[INTER]
-    label = torch.zeros(len(data[SOURCE].x), len(data[TARGET].x))
-    label[*inter.edge_index] = (visible & (inter.y > 0)).float()
-    return label
-
-
-def _weights(cosine: Tensor, node: Tensor, counts: Tensor, temperature: float) -> Tensor:
-    """exp(cosine / T), divided by that of the node's closest neighbour that counts: no overflow at small T."""
-    closest = torch.full((int(node.max()) + 1 if len(node) else 0,), -torch.inf)
-    closest = closest.scatter_reduce(0, node, cosine.where(counts, -torch.inf), "amax")
-    return ((cosine - closest[node]) / temperature).exp().where(counts, 0)

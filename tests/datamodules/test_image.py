@@ -9,7 +9,7 @@ from torch_geometric.data import HeteroData
 from rrnet_lightning.data import TEST, TRAIN, VAL, Candidates, DataError
 from rrnet_lightning.datamodules import ImageDataModule, MappingDataModule
 from rrnet_lightning.datamodules.base import GraphBatches
-from rrnet_lightning.datamodules.view_graph import neighbour_votes
+from rrnet_lightning.datamodules.relations import Relations, neighbour_votes
 from rrnet_lightning.graph import INTER, SOURCE, SOURCE_INTRA, validate
 from tests.datamodules.seen import differences
 
@@ -21,7 +21,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "sampled": {"batch_size": 7, "fan_out": (3, 3)},
     "sampled, transductive": {"batch_size": 7, "fan_out": (3, 3), "transductive": True},
     "without evidence": {"evidence": False},
-    "without votes": {"votes": False},
+    "without votes": {"relations": Relations(votes=False)},
 }
 
 
@@ -172,7 +172,7 @@ def test_more_than_there_are_is_refused(options: dict[str, int], message: str) -
         Colours(colours(), **options).setup()
 
 
-@pytest.mark.parametrize("options", [{}, {"evidence": False}, {"votes": False}])
+@pytest.mark.parametrize("options", [{}, {"evidence": False}, {"relations": Relations(votes=False)}])
 def test_digits_have_the_widths_promised_before_any_file_is_read(options: dict[str, bool]) -> None:
     data = ImageDataModule(**options)  # type: ignore[arg-type]
     promised = data.source_dim, data.target_dim, data.edge_dim

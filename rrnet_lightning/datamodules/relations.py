@@ -1,0 +1,154 @@
+"""Relations: what labelled samples say of a candidate class, in numbers that an edge can carry."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+from torch_geometric.data import HeteroData
+
+from rrnet_lightning.data import DataError
+from rrnet_lightning.data.candidates import MIN_LOG_PROB
+from rrnet_lightning.graph import INTER, SOURCE, SOURCE_INTRA, TARGET, adjacency, correct_and_smooth
+
+
+@dataclass(frozen=True)
+class Relations:
+    """Which relations to labelled samples are written into ``edge_attr``, and how similarity is measured.
+
+    Args:
+        votes: the share of the sample's labelled neighbours that are of the class; without it only messages carry the
+            neighbours' labels.
+        temperature: T of neighbours weighted by exp(cosine / T), in votes and smoothing; None counts each as one.
+        smooth: the score after PyG's Correct&Smooth, which is then ``prior`` too.
+        nearest: the cosine to the closest labelled neighbour of the class.
+        prototypes: the cosine to the mean of all labelled samples of the class.
+        discriminant: measure similarity after linear discriminant analysis of each view's labelled samples, with this
+            share of the covariance shrunk (0 to 1), see :func:`rrnet_lightning.data.discriminants`; None measures it in
+            the features as they are. Needs HELD samples: those who are asked in training must not have shaped it.
+
+    Raises:
+        DataError: ``temperature`` is not positive, or ``discriminant`` outside 0 to 1.
+    """
+
+    votes: bool = True
+    temperature: float | None = None
+    smooth: bool = False
+    nearest: bool = False
+    prototypes: bool = False
+    discriminant: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.temperature is not None and not self.temperature > 0:
+            raise DataError(
+                f"relations.temperature: found {self.temperature}, wanted more than 0, or null for equal votes"
+            )
+        if self.discriminant is not None and not 0 <= self.discriminant <= 1:
+            raise DataError(
+                f"relations.discriminant: found {self.discriminant}, wanted 0 to 1, or null for no analysis"
+            )
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return self.smooth + self.votes + self.nearest + self.prototypes
+
+
+VOTES = Relations()
+
+
+def prototype_cosine(place: Tensor, pairs: Tensor, known: Tensor, classes: int, chunk: int = 1 << 16) -> Tensor:
+    """Return [E] float, the cosine of a sample and the mean of the class's known samples; 0 for a class without any.
+
+    `chunk` pairs at a time, so never [E, P] numbers in memory.
+
+    Shapes:
+        place: [N, P] float. pairs: [2, E] long, sample -> class. known: [2, K] long, sample -> its class.
+    """
+    total = place.new_zeros(classes, place.size(1)).index_add_(0, known[1], place[known[0]])  # as good as the mean here
+    parts = [cosine_similarity(place[some[0]], total[some[1]]) for some in pairs.split(chunk, dim=1)]
+    return torch.cat(parts) if parts else place.new_empty(0)
+
+
+def prototypes(data: HeteroData, visible: Tensor) -> Tensor:
+    """Return [E] float, :func:`prototype_cosine` of all candidates.
+
+    Known are samples whose true pair is among the ``visible`` [E] candidates; a sample that is asked is not.
+    """
+    inter = data[INTER]
+    known = inter.edge_index[:, visible & (inter.y > 0)]
+    return prototype_cosine(data[SOURCE].place, inter.edge_index, known, len(data[TARGET].x))
+
+
+def neighbour_votes(data: HeteroData, visible: Tensor, temperature: float | None = None) -> Tensor:
+    """Return [E] float, the share of the source's labelled neighbours whose label is the target; 0 without any.
+
+    A neighbour counts as labelled where its true pair is among the ``visible`` [E] candidates. A sample is never its
+    own neighbour, so a vote tells nothing of its own label. Takes memory for samples x classes.
+
+    Args:
+        data: a graph; with a temperature its source intra-edges hold ``cosine``.
+        visible: [E] bool, edges whose label may be read.
+        temperature: T of the neighbours' weights exp(cosine / T); None counts each as one.
+    """
+    neighbour, node = data[SOURCE_INTRA].edge_index
+    label = _labels(data, visible)
+    said = label[neighbour]
+    if temperature is not None:
+        said = said * _weights(data[SOURCE_INTRA].cosine, node, label.any(1)[neighbour], temperature)[:, None]
+    votes = torch.zeros_like(label).index_add_(0, node, said)
+    votes = votes / votes.sum(1, keepdim=True).clamp(min=1e-12)
+    return votes[*data[INTER].edge_index]
+
+
+def nearest_labelled(data: HeteroData, visible: Tensor) -> Tensor:
+    """Return [E] float, the cosine of the source and its closest labelled neighbour whose label is the target.
+
+    Where it has none, the cosine of its farthest neighbour: one of that class would be farther still. Labelled as in
+    :func:`neighbour_votes`; 0 without any neighbour.
+    """
+    intra = data[SOURCE_INTRA]
+    neighbour, node = intra.edge_index
+    label = _labels(data, visible)
+    farthest = torch.zeros(len(label)).scatter_reduce(0, node, intra.cosine, "amin", include_self=False)
+    known, target = label.nonzero(as_tuple=True)  # at most one label a sample
+    of = torch.full((len(label),), -1).index_copy_(0, known, target)[neighbour]
+    told = of >= 0
+    place = node[told] * label.size(1) + of[told]
+    closest = farthest[:, None].expand_as(label).flatten().scatter_reduce(0, place, intra.cosine[told], "amax")
+    return closest.view_as(label)[*data[INTER].edge_index]
+
+
+def smoothed(data: HeteroData, visible: Tensor, temperature: float | None = None) -> Tensor:
+    """Return [E] log-probabilities of Correct&Smooth over the source intra-edges, from the visible labels.
+
+    Neighbours weigh as in :func:`neighbour_votes`. At least MIN_LOG_PROB; the initial ones where no label is visible.
+    Corrections are scaled to the mean error on labelled samples, over all views that lie side by side.
+    """
+    edges, cosine = data[SOURCE_INTRA].edge_index, data[SOURCE_INTRA].cosine
+    source, target = data[INTER].edge_index
+    number = data[TARGET].n_id[target]  # of the class: targets are repeated where several views lie side by side
+    known = visible & (data[INTER].y > 0)
+    log_probs: Tensor = data[SOURCE].log_probs
+    if not known.any():
+        return log_probs[source, number]
+    label = torch.full((len(log_probs),), -1).index_copy_(0, source[known], number[known])
+    weight = torch.ones_like(cosine) if temperature is None else ((cosine - 1) / temperature).exp()
+    scores = correct_and_smooth(log_probs.exp(), label, adjacency(edges, weight, len(label)))
+    return scores[source, number].clamp(min=math.exp(MIN_LOG_PROB)).log()
+
+
+def _labels(data: HeteroData, visible: Tensor) -> Tensor:
+    """[samples, classes], 1 where a true pair is among the visible candidates."""
+    inter = data[INTER]
+    label = torch.zeros(len(data[SOURCE].x), len(data[TARGET].x))
+    label[*inter.edge_index] = (visible & (inter.y > 0)).float()
+    return label
+
+
+def _weights(cosine: Tensor, node: Tensor, counts: Tensor, temperature: float) -> Tensor:
+    """exp(cosine / T), divided by that of the node's closest neighbour that counts: no overflow at small T."""
+    closest = torch.full((int(node.max()) + 1 if len(node) else 0,), -torch.inf)
+    closest = closest.scatter_reduce(0, node, cosine.where(counts, -torch.inf), "amax")
+    return ((cosine - closest[node]) / temperature).exp().where(counts, 0)
