@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from benchmarks.refine_plan import REFERENCE, RRNETS, STUDIES, TASKS, plan
 from benchmarks.refine_report import report
 from benchmarks.refine_rows import Result, append_result, read_results
 from benchmarks.refine_runs import predictions_file, read_predictions, run_rrnet
-from benchmarks.refiners import PEERS, Question, choose, ece, nll, question
+from benchmarks.refiners import PEERS, Peer, Question, choose, ece, nll, question
 from benchmarks.rows import BenchmarkError, Job
 from benchmarks.social import finish
 from benchmarks.table import with_ending
@@ -74,7 +75,7 @@ class Fold:
 
     def __init__(self, options: argparse.Namespace, number: int) -> None:
         self._options, self._number = options, number
-        self._asked: dict[bool, tuple[list[tuple[Question, Tensor]], Question]] = {}
+        self._asked: dict[tuple[bool, float | None], tuple[list[tuple[Question, Tensor]], Question]] = {}
         self.final = self._views(False)[-1]
         self.asked = self.final.role == TEST
         self.truth = self.final.label[self.asked]
@@ -83,24 +84,22 @@ class Fold:
         val_fold = TASKS[self._options.task].val_fold
         return feature_views(self._options.features, self._number, val_fold, transductive=transductive)
 
-    def questions(self, transductive: bool) -> tuple[list[tuple[Question, Tensor]], Question]:
-        """Return the training views' questions with their truth, and the final question without."""
-        if transductive not in self._asked:
-            views = self._views(transductive)
+    def questions(self, peer: Peer) -> tuple[list[tuple[Question, Tensor]], Question]:
+        """Return the training views' questions to a peer with their truth, and the final question without."""
+        kind = peer.transductive, peer.discriminant
+        if kind not in self._asked:
+            views = self._views(peer.transductive)
+            ask = partial(question, transductive=peer.transductive, discriminant=peer.discriminant)
             held = [(view, view.role == HELD) for view in views]
-            training = [
-                (question(view, HELD, transductive=transductive), view.label[asked])
-                for view, asked in held
-                if asked.any()
-            ]
-            self._asked[transductive] = training, question(views[-1], TEST, transductive=transductive)
-        return self._asked[transductive]
+            training = [(ask(view, HELD), view.label[asked]) for view, asked in held if asked.any()]
+            self._asked[kind] = training, ask(views[-1], TEST)
+        return self._asked[kind]
 
 
 def answer(job: Job, fold: Fold) -> tuple[Tensor, dict[str, Any]]:
     """Let a peer choose its setting on the training views and answer: correctness [A] bool, and further fields."""
     peer = PEERS[job.model]
-    training, final = fold.questions(peer.transductive)
+    training, final = fold.questions(peer)
     started = time.perf_counter()
     setting = choose(peer, training)
     scores = peer.answer(final, **setting)

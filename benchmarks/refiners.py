@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rrnet_lightning import graph
-from rrnet_lightning.data import TRAIN, Candidates
+from rrnet_lightning.data import TRAIN, Candidates, discriminants
 from rrnet_lightning.graph import knn_edges
 
 MAX_K = 40
@@ -32,12 +32,13 @@ class Question:
     """Rows of a view that a peer may see, M of them.
 
     Attributes:
-        log_probs: [M, C] double, scores of the backbone.
+        features: [M, D] double, of length 1. log_probs: [M, C] double, scores of the backbone.
         label: [M] long, -1 outside the evidence. asked: [M] bool.
         neighbours: [M, K] long, nearest first, never the row itself. similarity: [M, K] double, cosine.
         transductive: unlabelled rows are among the neighbours.
     """
 
+    features: Tensor
     log_probs: Tensor
     label: Tensor
     asked: Tensor
@@ -65,7 +66,7 @@ class Peer(NamedTuple):
         grid: settings to choose from.
         probabilities: the scores are probabilities of all classes, which a likelihood may be taken of.
         by_nll: choose by the likelihood, not by accuracy.
-        transductive: which question it is asked.
+        transductive, discriminant: which question it is asked.
     """
 
     title: str
@@ -74,13 +75,20 @@ class Peer(NamedTuple):
     probabilities: bool = False
     by_nll: bool = False
     transductive: bool = False
+    discriminant: float | None = None
 
 
-def question(view: Candidates, role: int, *, transductive: bool = False, k: int = MAX_K) -> Question:
-    """Ask the rows of a role, with the rows of role TRAIN as evidence; k neighbours a row, or as many as there are."""
+def question(
+    view: Candidates, role: int, *, transductive: bool = False, discriminant: float | None = None, k: int = MAX_K
+) -> Question:
+    """Ask the rows of a role, with the rows of role TRAIN as evidence; k neighbours a row, or as many as there are.
+
+    With ``discriminant`` features are those of :func:`rrnet_lightning.data.discriminants`, as RR-Net may see them.
+    """
     evidence, asked = view.role == TRAIN, view.role == role
     present = torch.ones_like(asked) if transductive else evidence | asked
-    x, evidence, asked = view.features[present], evidence[present], asked[present]
+    x = view.features if discriminant is None else discriminants(view, discriminant)
+    x, evidence, asked = x[present], evidence[present], asked[present]
     group = None if view.group is None else view.group[present]
     pool = torch.ones_like(evidence) if transductive else evidence
     k = min(k, int(pool.sum()) - 1)
@@ -89,7 +97,7 @@ def question(view: Candidates, role: int, *, transductive: bool = False, k: int 
     rows = range(0, len(x), 1024)
     close = [(unit[i : i + 1024, None] * unit[neighbours[i : i + 1024]]).sum(2) for i in rows]
     label = view.label[present].where(evidence, -1)
-    return Question(view.log_probs[present].double(), label, asked, neighbours, torch.cat(close), transductive)
+    return Question(unit, view.log_probs[present].double(), label, asked, neighbours, torch.cat(close), transductive)
 
 
 def backbone(q: Question) -> Tensor:
@@ -112,6 +120,15 @@ def knn_vote(q: Question, k: int, temperature: float) -> Tensor:
 def knn_mixture(q: Question, k: int, temperature: float, alpha: float) -> Tensor:
     """alpha * kNN vote + (1 - alpha) * backbone."""
     return alpha * knn_vote(q, k, temperature) + (1 - alpha) * q.base[q.asked]
+
+
+def discriminant_analysis(q: Question, shrinkage: float) -> Tensor:
+    """Class probabilities of scikit-learn's LDA, fitted on the evidence."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    analysis = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage)
+    analysis.fit(q.features[q.evidence].numpy(), q.label[q.evidence].numpy())
+    return torch.from_numpy(analysis.predict_proba(q.features[q.asked].numpy()))
 
 
 def label_propagation(q: Question, k: int, temperature: float, layers: int, alpha: float) -> Tensor:
@@ -182,9 +199,16 @@ PEERS = {
     "knn+backbone": Peer(
         "kNN vote + backbone", knn_mixture, _grid(**_KNN, alpha=(0.1, 0.25, 0.5, 0.75)), probabilities=True
     ),
+    "lda": Peer(
+        "linear discriminant analysis",
+        discriminant_analysis,
+        _grid(shrinkage=(0.03, 0.1, 0.3, 0.5)),
+        probabilities=True,
+    ),
     "lp": Peer("label propagation", label_propagation, _LP),
     "lp-transductive": Peer("label propagation, transductive", label_propagation, _LP, transductive=True),
     "cs": Peer("Correct&Smooth", correct_and_smooth, _CS),
+    "cs-discriminant": Peer("Correct&Smooth, in linear discriminants", correct_and_smooth, _CS, discriminant=0.3),
     "cs-transductive": Peer("Correct&Smooth, transductive", correct_and_smooth, _CS, transductive=True),
 }
 

@@ -104,9 +104,9 @@ def test_no_test_label_reaches_a_choice_or_an_answer(place: Path) -> None:
     def answered() -> list[Any]:
         fold = refine.Fold(refine.parse(COMMAND), 1)
         found = []
-        for name in ("temperature", "knn", "lp", "lp-transductive"):
+        for name in ("temperature", "knn", "lp", "lp-transductive", "lda", "cs-discriminant"):
             about = refine.answer(Job(name, "esc50", 5, 1, 0, 0, "x"), fold)[1]
-            setting, (_, final) = json.loads(about["setting"]), fold.questions(PEERS[name].transductive)
+            setting, (_, final) = json.loads(about["setting"]), fold.questions(PEERS[name])
             found.append((setting, PEERS[name].answer(final, **setting).tolist()))
         return found
 

@@ -9,6 +9,7 @@ from benchmarks.refiners import (
     adjacency,
     choose,
     correct_and_smooth,
+    discriminant_analysis,
     ece,
     knn_mixture,
     knn_vote,
@@ -52,6 +53,19 @@ def propagate(a: Tensor, y: Tensor, layers: int, alpha: float, low: float = 0.0)
 
 def evidence(q: Question) -> Tensor:
     return torch.eye(3, dtype=torch.double)[q.label.clamp(min=0)] * (q.label >= 0)[:, None]
+
+
+def test_discriminant_analysis_is_the_gaussian_rule_of_the_evidence() -> None:
+    q = question(view(rows=90), HELD)
+    x, y = q.features[q.evidence], q.label[q.evidence]
+    parts = [x[y == c] for c in range(3)]
+    share = torch.tensor([len(part) / len(x) for part in parts], dtype=torch.double)
+    covariances = [torch.cov(part.T, correction=0) for part in parts]
+    shrunk = [0.7 * c + 0.3 * c.trace() / len(c) * torch.eye(len(c)) for c in covariances]
+    within = sum((p * c for p, c in zip(share, shrunk, strict=True)), torch.zeros(3, 3))
+    gap = q.features[q.asked][:, None] - torch.stack([part.mean(0) for part in parts])
+    scores = share.log() - ((gap @ torch.linalg.inv(within)) * gap).sum(2) / 2
+    assert torch.allclose(discriminant_analysis(q, 0.3), scores.softmax(1), atol=1e-6)
 
 
 def test_a_question_holds_no_answer_and_inductive_neighbours_are_evidence() -> None:
