@@ -36,7 +36,7 @@ class RRNetModule(L.LightningModule):
 
     Args:
         source_dim, target_dim, edge_dim: attribute widths; the command line links them to the data.
-        hidden_dim, units, kernel, aggregation, edge_state, residual, norm, dropout, prior: see ``RRNet``.
+        hidden_dim, units, kernel, aggregation, edge_state, residual, norm, dropout, prior, linear: see ``RRNet``.
         objective: what a score means; the default is a mapping by softmax over each source's candidates.
         optimizer: parameters -> optimiser. Default: the paper's SGD.
         scheduler: optimiser -> learning-rate scheduler, stepped every epoch; None keeps the rate.
@@ -60,6 +60,7 @@ class RRNetModule(L.LightningModule):
         norm: bool = False,
         dropout: float = 0.0,
         prior: bool = False,
+        linear: bool = False,
         objective: Objective | None = None,
         optimizer: OptimizerCallable = paper_sgd,
         scheduler: LRSchedulerCallable | None = None,
@@ -81,6 +82,7 @@ class RRNetModule(L.LightningModule):
             norm=norm,
             dropout=dropout,
             prior=prior,
+            linear=linear,
         )
         self.objective = objective or MappingObjective()
         self.optimizer, self.scheduler = optimizer, scheduler

@@ -138,6 +138,18 @@ class TestLogMelCNN:
             LogMelCNN(3, widths=())
         with pytest.raises(ValueError, match="blocks 0"):
             LogMelCNN(3, blocks=0)
+        with pytest.raises(ValueError, match="levels 4"):
+            LogMelCNN(3, widths=(8, 12, 16), levels=4)
+
+    def test_levels_add_features_of_earlier_stages_and_leave_the_logits(self, log_mel: LogMelCNN) -> None:
+        more = LogMelCNN(3, widths=(8, 12, 16), mels=32, levels=3).eval()
+        more.load_state_dict(log_mel.eval().state_dict())
+        x = torch.randn(2, 8000)
+        features = more.features(x)
+        assert more.feature_dim == features.shape[1] == 2 * (16 + 12 + 8)
+        assert features[:, :32].equal(log_mel.features(x)) and more(x).equal(log_mel(x))
+        stem = more.stem(more.norm(more._log_mel(x))[:, None]).mean(2)
+        assert torch.allclose(features[:, -16:], torch.cat([stem.mean(2), stem.amax(2)], 1))
 
     def test_layers(self) -> None:
         backbone = LogMelCNN(3, blocks=2)

@@ -33,6 +33,8 @@ class RRNet(nn.Module):
         dropout: share of hidden activations zeroed in training, in [0, 1).
         prior: add the graph's ``prior`` (a score known beforehand, on the logit scale) to the decoder's output, so that
             the network learns what to correct.
+        linear: add a linear function of ``edge_attr`` to the decoder's output, all weights 1 at first: evidence on one
+            scale adds up from the start, and the network learns what that misses (Wide & Deep, arXiv 1606.07792).
 
     Raises:
         ValueError: an option outside its values, naming it.
@@ -59,6 +61,7 @@ class RRNet(nn.Module):
         norm: bool = False,
         dropout: float = 0.0,
         prior: bool = False,
+        linear: bool = False,
     ) -> None:
         super().__init__()
         options = Options(kernel, aggregation, edge_state, residual, norm, dropout)
@@ -72,6 +75,11 @@ class RRNet(nn.Module):
             for i, unit in enumerate(units)
         )
         self.decoder = options.mlp([hidden_dim], hidden_dim, 1)
+        if linear and not edge_dim:
+            raise ValueError("linear: found true without edge_attr, wanted false, or graphs with edge_attr to add up")
+        self.linear = nn.Linear(edge_dim, 1, bias=False) if linear else None
+        if self.linear is not None:
+            nn.init.ones_(self.linear.weight)
 
     def forward(self, data: HeteroData) -> Tensor:
         """Score every inter-edge of the graph."""
@@ -84,6 +92,8 @@ class RRNet(nn.Module):
         for unit in self.units:
             state = unit(state)
         logits: Tensor = self.decoder(state.inter).squeeze(1)
+        if self.linear is not None:
+            logits = logits + self.linear(data[INTER].edge_attr).squeeze(1)
         return logits + data[INTER].prior if self.prior else logits
 
 

@@ -43,6 +43,9 @@ def reference(weights: Weights, data: HeteroData, edge_dim: int = EDGE_DIM, **op
         last = number == len(net.options["units"]) - 1
         net.intra(f"units.{number}") if unit == "intra" else net.inter(f"units.{number}", last)
     logits = [net.phi("decoder", e)[0] for e in net.inter_state]
+    if options.get("linear"):
+        terms = (data[INTER].edge_attr * weights["linear.weight"]).sum(1)
+        logits = [logit + term for logit, term in zip(logits, terms, strict=True)]
     if options.get("prior"):
         logits = [logit + prior for logit, prior in zip(logits, data[INTER].prior, strict=True)]
     return torch.stack(logits) if logits else torch.empty(0, dtype=torch.double)

@@ -19,6 +19,7 @@ OPTIONS: list[dict[str, Any]] = [
     {"units": PAPER_IMAGE_SOCIAL, "kernel": "concat", "residual": True, "prior": True},
     {"units": PAPER_IMAGE_SOCIAL, "kernel": "concat", "edge_state": False, "edge_dim": 0, "norm": True},
     {"units": PAPER_IMAGE_SOCIAL, "kernel": "bilinear", "edge_state": False, "residual": True},
+    {"units": ["inter"], "residual": True, "prior": True, "linear": True},
     {"units": ["intra", "intra", "inter"], "edge_state": False, "edge_dim": 0, "aggregation": "sum", "prior": True},
 ]
 
