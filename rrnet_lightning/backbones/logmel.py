@@ -46,6 +46,7 @@ class LogMelCNN(Backbone):
 
     Features are those of the last stage, which the output layer reads, and of the ``levels - 1`` stages before it, last
     first: earlier ones know less of the classes and more of the sound, and differ less between clips seen and not seen.
+    Each is scaled to the length of the last stage's, so that all weigh alike in a cosine.
 
     | layer       | kernel, stride | output, with M mels, frames N = T // hop + 1, widths w |
     |-------------|----------------|--------------------------------------------------------|
@@ -120,7 +121,9 @@ class LogMelCNN(Backbone):
         for stage in self.stages:
             maps.append(stage(maps[-1]))
         rows = [level.mean(2) for level in maps[: -self.levels - 1 : -1]]
-        return torch.cat([part for row in rows for part in (row.mean(2), row.amax(2))], 1)
+        last, *earlier = [torch.cat([row.mean(2), row.amax(2)], 1) for row in rows]
+        length = last.norm(dim=1, keepdim=True)
+        return torch.cat([last, *(F.normalize(level, dim=1) * length for level in earlier)], 1)
 
     def logits(self, features: Tensor) -> Tensor:
         """Return [B, C] from [B, D]."""

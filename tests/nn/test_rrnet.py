@@ -166,7 +166,15 @@ ERRORS: list[tuple[dict[str, Any], str]] = [
     ({"kernel": "dot"}, r"kernel: found 'dot', wanted one of \['hadamard', 'bilinear', 'concat'\]"),
     ({"aggregation": "max"}, r"aggregation: found 'max', wanted one of \['mean', 'sum'\]"),
     ({"edge_dim": 2, "edge_state": False}, r"edge_dim: found 2 with edge_state and residual off, wanted 0"),
+    ({"linear": True}, r"linear: found true without edge_attr"),
 ]
+
+
+def test_evidence_adds_up_at_first() -> None:
+    data, net = random_graph(), RRNet(4, 3, EDGE_DIM, linear=True).double()
+    plain = RRNet(4, 3, EDGE_DIM).double()
+    plain.load_state_dict({name: value for name, value in net.state_dict().items() if name != "linear.weight"})
+    assert torch.allclose(net(data) - plain(data), data[INTER].edge_attr.sum(1))
 
 
 @pytest.mark.parametrize(("options", "message"), ERRORS)
