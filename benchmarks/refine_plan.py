@@ -63,7 +63,7 @@ RRNETS = {
     "rrnet-paper": Model("RR-Net, paper's settings (transductive)", "_paper", once=True),
     "rrnet": Model("RR-Net, tuned"),
     "rrnet-no-discriminant": Model(
-        "RR-Net, no linear discriminants", "", ("--data.relations.discriminant=null",), once=True
+        "RR-Net, no linear discriminants", "", ("--data.relations.discriminant=0",), once=True
     ),
     "rrnet-no-prototypes": Model("RR-Net, no prototypes", "", ("--data.relations.prototypes=false",), once=True),
     "rrnet-transductive": Model("RR-Net, tuned, transductive", "", ("--data.transductive=true",), once=True),

@@ -33,6 +33,6 @@ def discriminants(view: Candidates, shrinkage: float) -> Tensor:
     except (LinAlgError, ValueError) as error:
         raise DataError(
             f"discriminants of {int(train.sum())} labelled samples with {x.size(1)} features and shrinkage "
-            f"{shrinkage}: {error}. Choose a larger shrinkage (--data.relations.discriminant), or null for none"
+            f"{shrinkage}: {error}. Choose a larger shrinkage (--data.relations.discriminant), or 0 for no analysis"
         ) from error
     return torch.from_numpy(analysis.transform(x.numpy())).float()

@@ -176,10 +176,10 @@ class MappingDataModule(GraphDataModule):
         _check_at_most("top_k", self.top_k, len(final.names), "the classes", least=1)
         self.target_intra = knn_edges(self.words, self.target_k)
         self.learns = HELD if any((view.role == HELD).any() for view in views) else TRAIN
-        if self.relations.discriminant is not None and self.learns != HELD:
+        if self.relations.discriminant and self.learns != HELD:
             raise DataError(
                 "relations.discriminant: found no held-out samples to ask in training, and must not let those asked "
-                "shape the space. Set --data.relations.discriminant null, or --data.cross_fit true"
+                "shape the space. Set --data.relations.discriminant 0, or --data.cross_fit true"
             )
         shown = Scale.of(torch.cat([view.log_probs[view.role == self.learns] for view in views]))
         parts = [self._part(view, shown) for view in views]
@@ -195,7 +195,7 @@ class MappingDataModule(GraphDataModule):
         if self.attributes == "profile":
             x = x.topk(min(PROFILE, x.size(1))).values
         shrinkage = self.relations.discriminant
-        place = view.features if shrinkage is None else discriminants(view, shrinkage)
+        place = discriminants(view, shrinkage) if shrinkage else view.features
         intra = knn_edges(place, self.source_k, pool=pool, group=view.group)
         truth = view.label.where(learns, -1)
         pairs = top_k_pairs(view.log_probs, self.top_k, truth=truth, add_truth=learns & self.add_truth)

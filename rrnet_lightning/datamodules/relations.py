@@ -20,33 +20,33 @@ class Relations:
     Args:
         votes: the share of the sample's labelled neighbours that are of the class; without it only messages carry the
             neighbours' labels.
-        temperature: T of neighbours weighted by exp(cosine / T), in votes and smoothing; None counts each as one.
+        temperature: T of neighbours weighted by exp(cosine / T), in votes and smoothing; infinite (.inf) for equals.
         smooth: the score after PyG's Correct&Smooth, which is then ``prior`` too.
         nearest: the cosine to the closest labelled neighbour of the class.
         prototypes: the cosine to the mean of all labelled samples of the class.
         discriminant: measure similarity after linear discriminant analysis of each view's labelled samples, with this
-            share of the covariance shrunk (0 to 1), see :func:`rrnet_lightning.data.discriminants`; None measures it in
-            the features as they are. Needs HELD samples: those who are asked in training must not have shaped it.
+            share of the covariance shrunk, above 0 to 1, see :func:`rrnet_lightning.data.discriminants`; 0 measures it
+            in the features as they are. Needs HELD samples: those who are asked in training must not have shaped it.
 
     Raises:
         DataError: ``temperature`` is not positive, or ``discriminant`` outside 0 to 1.
     """
 
     votes: bool = True
-    temperature: float | None = None
+    temperature: float = math.inf
     smooth: bool = False
     nearest: bool = False
     prototypes: bool = False
-    discriminant: float | None = None
+    discriminant: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.temperature is not None and not self.temperature > 0:
+        if not self.temperature > 0:
             raise DataError(
-                f"relations.temperature: found {self.temperature}, wanted more than 0, or null for equal votes"
+                f"relations.temperature: found {self.temperature}, wanted more than 0, or .inf for equal votes"
             )
-        if self.discriminant is not None and not 0 <= self.discriminant <= 1:
+        if not 0 <= self.discriminant <= 1:
             raise DataError(
-                f"relations.discriminant: found {self.discriminant}, wanted 0 to 1, or null for no analysis"
+                f"relations.discriminant: found {self.discriminant}, wanted a share, 0 to 1, or 0 for no analysis"
             )
 
     @property
@@ -81,22 +81,21 @@ def prototypes(data: HeteroData, visible: Tensor) -> Tensor:
     return prototype_cosine(data[SOURCE].place, inter.edge_index, known, len(data[TARGET].x))
 
 
-def neighbour_votes(data: HeteroData, visible: Tensor, temperature: float | None = None) -> Tensor:
+def neighbour_votes(data: HeteroData, visible: Tensor, temperature: float = math.inf) -> Tensor:
     """Return [E] float, the share of the source's labelled neighbours whose label is the target; 0 without any.
 
     A neighbour counts as labelled where its true pair is among the ``visible`` [E] candidates. A sample is never its
     own neighbour, so a vote tells nothing of its own label. Takes memory for samples x classes.
 
     Args:
-        data: a graph; with a temperature its source intra-edges hold ``cosine``.
+        data: a graph whose source intra-edges hold ``cosine``.
         visible: [E] bool, edges whose label may be read.
-        temperature: T of the neighbours' weights exp(cosine / T); None counts each as one.
+        temperature: T of the neighbours' weights exp(cosine / T); infinite (.inf) counts each as one.
     """
     neighbour, node = data[SOURCE_INTRA].edge_index
     label = _labels(data, visible)
-    said = label[neighbour]
-    if temperature is not None:
-        said = said * _weights(data[SOURCE_INTRA].cosine, node, label.any(1)[neighbour], temperature)[:, None]
+    weight = _weights(data[SOURCE_INTRA].cosine, node, label.any(1)[neighbour], temperature)
+    said = label[neighbour] * weight[:, None]
     votes = torch.zeros_like(label).index_add_(0, node, said)
     votes = votes / votes.sum(1, keepdim=True).clamp(min=1e-12)
     return votes[*data[INTER].edge_index]
@@ -120,7 +119,7 @@ def nearest_labelled(data: HeteroData, visible: Tensor) -> Tensor:
     return closest.view_as(label)[*data[INTER].edge_index]
 
 
-def smoothed(data: HeteroData, visible: Tensor, temperature: float | None = None) -> Tensor:
+def smoothed(data: HeteroData, visible: Tensor, temperature: float = math.inf) -> Tensor:
     """Return [E] log-probabilities of Correct&Smooth over the source intra-edges, from the visible labels.
 
     Neighbours weigh as in :func:`neighbour_votes`. At least MIN_LOG_PROB; the initial ones where no label is visible.
@@ -134,7 +133,7 @@ def smoothed(data: HeteroData, visible: Tensor, temperature: float | None = None
     if not known.any():
         return log_probs[source, number]
     label = torch.full((len(log_probs),), -1).index_copy_(0, source[known], number[known])
-    weight = torch.ones_like(cosine) if temperature is None else ((cosine - 1) / temperature).exp()
+    weight = ((cosine - 1) / temperature).exp()
     scores = correct_and_smooth(log_probs.exp(), label, adjacency(edges, weight, len(label)))
     return scores[source, number].clamp(min=math.exp(MIN_LOG_PROB)).log()
 
