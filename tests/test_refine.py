@@ -15,7 +15,7 @@ from benchmarks.refine_report import recall_ceiling
 from benchmarks.refine_rows import Result, append_result, read_results
 from benchmarks.refine_runs import arguments, predictions_file, read_predictions
 from benchmarks.refine_table import markdown, sample_interval, summarise
-from benchmarks.refiners import PEERS
+from benchmarks.refiners_discriminant import PEERS
 from benchmarks.rows import BenchmarkError, Job
 from rrnet_lightning.cli import RRNetCLI
 from rrnet_lightning.data import TEST, Candidates
@@ -104,7 +104,7 @@ def test_no_test_label_reaches_a_choice_or_an_answer(place: Path) -> None:
     def answered() -> list[Any]:
         fold = refine.Fold(refine.parse(COMMAND), 1)
         found = []
-        for name in ("temperature", "knn", "lp", "lp-transductive", "lda", "cs-discriminant"):
+        for name in ("temperature", "knn", "lp", "lp-transductive", "lda", "knn-discriminant", "cs-discriminant"):
             about = refine.answer(Job(name, "esc50", 5, 1, 0, 0, "x"), fold)[1]
             setting, (_, final) = json.loads(about["setting"]), fold.questions(PEERS[name])
             found.append((setting, PEERS[name].answer(final, **setting).tolist()))
