@@ -1,4 +1,4 @@
-"""All peers: those of `refiners`, and the neighbours' ones again with neighbours in linear discriminants, as RR-Net's."""
+"""All peers: those of `refiners`, and three of them again with neighbours in linear discriminants, as RR-Net's."""
 
 from benchmarks.refiners import PEERS as PLAIN
 

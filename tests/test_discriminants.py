@@ -39,7 +39,8 @@ def test_distances_are_those_in_the_directions_between_classes() -> None:
     between = shrunk(x[known], shrinkage) - within
     root = torch.linalg.inv(torch.linalg.cholesky(within))
     directions = torch.linalg.eigh(root @ between @ root.T).eigenvectors[:, -(CLASSES - 1) :]
-    assert torch.allclose(torch.cdist(found, found), torch.cdist(*[x @ root.T @ directions] * 2), atol=1e-4)
+    expected = x @ root.T @ directions  # up to the sign of each direction, so compared by inner products
+    assert torch.allclose(found @ found.T, expected @ expected.T, rtol=1e-4, atol=1e-4)
 
 
 def test_labels_of_others_are_not_read() -> None:
@@ -52,3 +53,15 @@ def test_covariance_without_inverse_is_named() -> None:
     samples = view(8)
     with pytest.raises(DataError, match=r"discriminants of 4 labelled samples with 6 features.*larger shrinkage"):
         discriminants(samples, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("label", "found"), [([0, 0, 0, 0], "4 labelled samples of 1 classes"), ([0, 1, 2], "3 labelled")]
+)
+def test_too_few_labelled_samples_are_named(label: list[int], found: str) -> None:
+    samples = view(60)
+    role = torch.full((60,), TEST)
+    role[: len(label)] = TRAIN
+    given = torch.cat([torch.tensor(label), samples.label[len(label) :]])
+    with pytest.raises(DataError, match=f"discriminants: found {found}"):
+        discriminants(replace(samples, label=given, role=role), 0.1)

@@ -167,6 +167,13 @@ def test_relations_outside_their_range_are_named(field: str, value: float) -> No
 def test_discriminants_want_held_out_samples(folder: Path) -> None:
     with pytest.raises(DataError, match="discriminant: found no held-out samples"):
         sounds(folder, cross_fit=False, val_fold=None, relations=Relations(discriminant=0.1))
+    with pytest.raises(DataError, match="discriminant: found with evidence off"):
+        sounds(folder, evidence=False, relations=Relations(discriminant=0.1))
+
+
+def test_samples_without_neighbours_leave_finite_evidence(folder: Path) -> None:
+    (batch,) = batches(folder, "test", source_k=0, relations=Relations(nearest=True, prototypes=True))
+    assert batch[INTER].edge_attr.isfinite().all()
 
 
 def test_smoothed_scores_are_those_of_the_dense_equations(folder: Path) -> None:

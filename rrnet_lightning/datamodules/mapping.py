@@ -50,8 +50,8 @@ class MappingDataModule(GraphDataModule):
     prototype]: the initial log-probability; the same after Correct&Smooth; the label where it may be seen; the share of
     the sample's labelled neighbours that are of this class; the similarity of the closest of these, and of the mean of
     all labelled samples of the class. :class:`Relations` says which are there. Scores and similarities are shifted and
-    scaled by those of the samples asked in training. Without evidence it is the score alone. ``prior`` is the initial
-    log-probability, with ``smooth`` the smoothed one.
+    scaled by those of the samples asked in training. ``prior`` is the initial log-probability, with ``smooth`` the
+    smoothed one. Without evidence there are no relations: ``edge_attr`` is the score alone.
 
     Where views hold HELD samples, those ask in training, all at each step, and are never evidence: each view is a graph
     of its own, all of them lie side by side. Validation takes the views with VAL samples, test the last, final view.
@@ -81,7 +81,7 @@ class MappingDataModule(GraphDataModule):
 
     Raises:
         DataError: at ``setup``: ``source_k``, ``target_k`` or ``top_k`` larger than there are neighbours or classes;
-            ``features`` of several spaces as attributes; discriminants without HELD samples.
+            ``features`` of several spaces as attributes; discriminants without HELD samples or evidence.
     """
 
     def __init__(
@@ -176,6 +176,11 @@ class MappingDataModule(GraphDataModule):
         _check_at_most("top_k", self.top_k, len(final.names), "the classes", least=1)
         self.target_intra = knn_edges(self.words, self.target_k)
         self.learns = HELD if any((view.role == HELD).any() for view in views) else TRAIN
+        if self.relations.discriminant and not self.evidence:
+            raise DataError(
+                "relations.discriminant: found with evidence off, which hides the labels it is made of. "
+                "Set --data.relations.discriminant 0, or --data.evidence true"
+            )
         if self.relations.discriminant and self.learns != HELD:
             raise DataError(
                 "relations.discriminant: found no held-out samples to ask in training, and must not let those asked "
@@ -273,7 +278,9 @@ class Scale(NamedTuple):
 
     @classmethod
     def of(cls, values: Tensor) -> "Scale":
-        """Measure values of any shape."""
+        """Measure values of any shape; fewer than two stay as they are."""
+        if values.numel() < 2:
+            return cls(torch.tensor(0.0), torch.tensor(1.0))
         return cls(values.mean(), values.std().clamp(min=1e-6))
 
     def __call__(self, values: Tensor) -> Tensor:

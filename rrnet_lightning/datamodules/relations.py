@@ -23,7 +23,8 @@ class Relations:
         temperature: T of neighbours weighted by exp(cosine / T), in votes and smoothing; infinite (.inf) for equals.
         smooth: the score after PyG's Correct&Smooth, which is then ``prior`` too.
         nearest: the cosine to the closest labelled neighbour of the class.
-        prototypes: the cosine to the mean of all labelled samples of the class.
+        prototypes: the cosine to the mean of the labelled samples of the class; of those whose class is among their own
+            candidates, as with every label.
         discriminant: measure similarity after linear discriminant analysis of each view's labelled samples, with this
             share of the covariance shrunk, above 0 to 1, see :func:`rrnet_lightning.data.discriminants`; 0 measures it
             in the features as they are. Needs HELD samples: those who are asked in training must not have shaped it.

@@ -33,8 +33,8 @@ class RRNet(nn.Module):
         dropout: share of hidden activations zeroed in training, in [0, 1).
         prior: add the graph's ``prior`` (a score known beforehand, on the logit scale) to the decoder's output, so that
             the network learns what to correct.
-        linear: add a linear function of ``edge_attr`` to the decoder's output, all weights 1 at first: evidence on one
-            scale adds up from the start, and the network learns what that misses (Wide & Deep, arXiv 1606.07792).
+        linear: add a linear function of ``edge_attr`` to the decoder's output, all weights 1 at first: scores of about
+            one scale add up from the start, and the network learns what that misses (Wide & Deep, arXiv 1606.07792).
 
     Raises:
         ValueError: an option outside its values, naming it.
