@@ -4,7 +4,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
@@ -28,11 +28,12 @@ from rrnet_lightning.datamodules.relations import (
     Relations,
     nearest_labelled,
     neighbour_votes,
-    prototype_cosine,
+    pair_cosine,
     prototypes,
     smoothed,
 )
-from rrnet_lightning.datamodules.view_graph import ViewGraph, edge_cosine, side_by_side
+from rrnet_lightning.datamodules.scale import Scale, measure
+from rrnet_lightning.datamodules.view_graph import ViewGraph, side_by_side
 from rrnet_lightning.graph import INTER, knn_edges, top_k_pairs
 
 Attributes = Literal["features", "scores", "profile"]
@@ -49,7 +50,7 @@ class MappingDataModule(GraphDataModule):
     ``edge_attr`` is [score, smoothed score, known, +1 on the true class and -1 on others where known, vote, nearest,
     prototype]: the initial log-probability; the same after Correct&Smooth; the label where it may be seen; the share of
     the sample's labelled neighbours that are of this class; the similarity of the closest of these, and of the mean of
-    all labelled samples of the class. :class:`Relations` says which are there. Scores and similarities are shifted and
+    the labelled samples of the class. :class:`Relations` says which are there. Scores and similarities are shifted and
     scaled by those of the samples asked in training. ``prior`` is the initial log-probability, with ``smooth`` the
     smoothed one. Without evidence there are no relations: ``edge_attr`` is the score alone.
 
@@ -188,11 +189,11 @@ class MappingDataModule(GraphDataModule):
             )
         shown = Scale.of(torch.cat([view.log_probs[view.role == self.learns] for view in views]))
         parts = [self._part(view, shown) for view in views]
-        self.scales = _scales(parts, self.learns)
+        self.scales = measure(parts, self.learns)
         self.parts = parts
         self._log_recall(("test",) if stage in ("test", "predict") else ("train", "val"))
 
-    def _part(self, view: Candidates, shown: "Scale") -> ViewGraph:
+    def _part(self, view: Candidates, shown: Scale) -> ViewGraph:
         train, learns = view.role == TRAIN, (view.role == TRAIN) | (view.role == HELD)
         pool = torch.ones_like(train) if self.transductive else train
         _check_at_most("source_k", self.source_k, int(pool.sum()) - 1, "the neighbours that a training sample has")
@@ -204,7 +205,7 @@ class MappingDataModule(GraphDataModule):
         intra = knn_edges(place, self.source_k, pool=pool, group=view.group)
         truth = view.label.where(learns, -1)
         pairs = top_k_pairs(view.log_probs, self.top_k, truth=truth, add_truth=learns & self.add_truth)
-        return ViewGraph(view, x, place, intra, edge_cosine(place, intra), pairs)
+        return ViewGraph(view, x, place, intra, pair_cosine(place, place, intra), pairs)
 
     def _asked(self, stage: Stage) -> tuple[int, list[ViewGraph]]:
         """The role asked in a stage, and the views that ask."""
@@ -268,39 +269,6 @@ class MappingDataModule(GraphDataModule):
         if relations.prototypes:
             columns.append(scales["prototype"](prototypes(data, visible)))
         return torch.stack(columns, 1), prior
-
-
-class Scale(NamedTuple):
-    """Shift and scale that bring values to mean 0 and deviation 1."""
-
-    mean: Tensor
-    deviation: Tensor
-
-    @classmethod
-    def of(cls, values: Tensor) -> "Scale":
-        """Measure values of any shape; fewer than two stay as they are."""
-        if values.numel() < 2:
-            return cls(torch.tensor(0.0), torch.tensor(1.0))
-        return cls(values.mean(), values.std().clamp(min=1e-6))
-
-    def __call__(self, values: Tensor) -> Tensor:
-        """Shift and scale."""
-        return (values - self.mean) / self.deviation
-
-
-def _scales(parts: Sequence[ViewGraph], role: int) -> dict[str, Scale]:
-    """Of initial scores, neighbours' and prototypes' cosines of the samples of a role."""
-    score, neighbour, prototype = [], [], []
-    for part in parts:
-        samples, asked = part.samples, part.samples.role == role
-        pairs = part.pairs[:, asked[part.pairs[0]]]
-        train = (samples.role == TRAIN).nonzero().squeeze(1)
-        known = torch.stack([train, samples.label[train]])
-        score.append(samples.log_probs[*pairs])
-        neighbour.append(part.cosine[asked[part.intra[1]]])
-        prototype.append(prototype_cosine(part.place, pairs, known, len(samples.names)))
-    found = {"score": score, "neighbour": neighbour, "prototype": prototype}
-    return {name: Scale.of(torch.cat(values)) for name, values in found.items()}
 
 
 def _check_at_most(field: str, found: int, most: int, what: str, least: int = 0) -> None:

@@ -59,17 +59,24 @@ class Relations:
 VOTES = Relations()
 
 
-def prototype_cosine(place: Tensor, pairs: Tensor, known: Tensor, classes: int, chunk: int = 1 << 16) -> Tensor:
-    """Return [E] float, the cosine of a sample and the mean of the class's known samples; 0 for a class without any.
+def pair_cosine(one: Tensor, two: Tensor, pairs: Tensor, chunk: int = 1 << 16) -> Tensor:
+    """Return [E] float, the cosine of a row of `one` and a row of `two`; `chunk` pairs in memory at a time.
 
-    `chunk` pairs at a time, so never [E, P] numbers in memory.
+    Shapes:
+        one: [N, P] float. two: [M, P] float. pairs: [2, E] long.
+    """
+    parts = [cosine_similarity(one[some[0]], two[some[1]]) for some in pairs.split(chunk, dim=1)]
+    return torch.cat(parts) if parts else one.new_empty(0)
+
+
+def prototype_cosine(place: Tensor, pairs: Tensor, known: Tensor, classes: int) -> Tensor:
+    """Return [E] float, the cosine of a sample and the mean of the class's known samples; 0 for a class without any.
 
     Shapes:
         place: [N, P] float. pairs: [2, E] long, sample -> class. known: [2, K] long, sample -> its class.
     """
     total = place.new_zeros(classes, place.size(1)).index_add_(0, known[1], place[known[0]])  # as good as the mean here
-    parts = [cosine_similarity(place[some[0]], total[some[1]]) for some in pairs.split(chunk, dim=1)]
-    return torch.cat(parts) if parts else place.new_empty(0)
+    return pair_cosine(place, total, pairs)
 
 
 def prototypes(data: HeteroData, visible: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cosine_similarity
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.data import TRAIN, Candidates
@@ -71,16 +70,6 @@ class ViewGraph:
         data[SOURCE].n_id = (torch.arange(len(train)) if samples.row is None else samples.row)[present]
         data[INTER].observed, data[INTER].asked = train[source] & evidence, asked[source]
         return data
-
-
-def edge_cosine(x: Tensor, edges: Tensor, chunk: int = 1 << 16) -> Tensor:
-    """Cosine of the ends of every edge, [E]; `chunk` edges at a time, so never [E, D] numbers in memory.
-
-    Shapes:
-        x: [N, D] float. edges: [2, E] long.
-    """
-    parts = [cosine_similarity(x[ends[0]], x[ends[1]]) for ends in edges.split(chunk, dim=1)]
-    return torch.cat(parts) if parts else x.new_empty(0)
 
 
 def side_by_side(graphs: Sequence[HeteroData]) -> HeteroData:
