@@ -46,9 +46,7 @@ class Relations:
                 f"relations.temperature: found {self.temperature}, wanted more than 0, or .inf for equal votes"
             )
         if not 0 <= self.discriminant <= 1:
-            raise DataError(
-                f"relations.discriminant: found {self.discriminant}, wanted a share, 0 to 1, or 0 for no analysis"
-            )
+            raise DataError(f"relations.discriminant: found {self.discriminant}, wanted 0 (no analysis) to 1")
 
     @property
     def width(self) -> int:
