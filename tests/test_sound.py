@@ -1,4 +1,3 @@
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from torch_geometric.data import HeteroData
 from rrnet_lightning.data import TRAIN, DataError
 from rrnet_lightning.data.features import keep_features, read_features
 from rrnet_lightning.datamodules import ImageDataModule, SoundDataModule
-from rrnet_lightning.datamodules.relations import Relations, nearest_labelled, neighbour_votes, prototypes, smoothed
+from rrnet_lightning.datamodules.relations import Relations, nearest_labelled, neighbour_votes, prototypes
 from rrnet_lightning.graph import INTER, SOURCE, SOURCE_INTRA, TARGET, validate
 from tests.datamodules.seen import differences
 from tests.fake import write_word_vectors
@@ -76,7 +75,7 @@ def test_one_view_asks_in_validation_and_test(folder: Path, stage: str, fold: in
     assert set(FOLD[known].tolist()) == evidence
 
 
-ALL = Relations(temperature=0.1, smooth=True, nearest=True, prototypes=True, discriminant=0.5)
+ALL = Relations(temperature=0.1, nearest=True, prototypes=True, discriminant=0.5)
 EVIDENCE = {"relations": ALL, "attributes": "profile"}
 
 
@@ -174,32 +173,6 @@ def test_discriminants_want_held_out_samples(folder: Path) -> None:
 def test_samples_without_neighbours_leave_finite_evidence(folder: Path) -> None:
     (batch,) = batches(folder, "test", source_k=0, relations=Relations(nearest=True, prototypes=True))
     assert batch[INTER].edge_attr.isfinite().all()
-
-
-def test_smoothed_scores_are_those_of_the_dense_equations(folder: Path) -> None:
-    (batch,) = batches(folder, "test", top_k=3, relations=Relations(smooth=True))
-    inter, (neighbour, node) = batch[INTER], batch[SOURCE_INTRA].edge_index
-    a = torch.zeros(SAMPLES, SAMPLES).index_put_((node, neighbour), torch.tensor(1.0))
-    scale = a.sum(1).rsqrt()
-    a = scale[:, None] * a * scale
-    base = batch[SOURCE].log_probs.exp()
-    labelled = (FOLD[batch[SOURCE].n_id] != 2)[:, None]
-    truth = torch.eye(3)[LABEL[batch[SOURCE].n_id]] * labelled
-
-    def propagate(start: Tensor, alpha: float, low: float) -> Tensor:
-        out = start
-        for _ in range(3):
-            out = (alpha * a @ out + (1 - alpha) * start).clamp(low, 1)
-        return out
-
-    residual = (truth - base) * labelled
-    error, sigma = propagate(residual, 0.5, -1), residual.abs().sum() / labelled.sum()
-    factor = sigma / error.abs().sum(1, keepdim=True)
-    factor[factor.isinf() | (factor > 1000)] = 1
-    scores = propagate(torch.where(labelled, truth, base + factor * error), 0.3, 0)
-    found = smoothed(batch, inter.known).exp()
-    wanted = scores[*inter.edge_index].clamp(min=math.exp(-20))
-    assert torch.allclose(found, wanted, atol=1e-5) and torch.allclose(inter.prior.exp(), wanted, atol=1e-5)
 
 
 def test_test_samples_reach_neither_training_nor_each_other(folder: Path, tmp_path: Path) -> None:

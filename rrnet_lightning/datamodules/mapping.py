@@ -30,7 +30,6 @@ from rrnet_lightning.datamodules.relations import (
     neighbour_votes,
     pair_cosine,
     prototypes,
-    smoothed,
 )
 from rrnet_lightning.datamodules.scale import Scale, measure
 from rrnet_lightning.datamodules.view_graph import ViewGraph, side_by_side
@@ -47,12 +46,12 @@ class MappingDataModule(GraphDataModule):
     every stage; a sample's label is shown or hidden on all its edges at once. A training sample and a test sample see
     alike: neighbours are training samples other than themselves, and scores come from a classifier that saw neither.
 
-    ``edge_attr`` is [score, smoothed score, known, +1 on the true class and -1 on others where known, vote, nearest,
-    prototype]: the initial log-probability; the same after Correct&Smooth; the label where it may be seen; the share of
-    the sample's labelled neighbours that are of this class; the similarity of the closest of these, and of the mean of
-    the labelled samples of the class. :class:`Relations` says which are there. Scores and similarities are shifted and
-    scaled by those of the samples asked in training. ``prior`` is the initial log-probability, with ``smooth`` the
-    smoothed one. Without evidence there are no relations: ``edge_attr`` is the score alone.
+    ``edge_attr`` is [score, known, +1 on the true class and -1 on others where known, vote, nearest, prototype]: the
+    initial log-probability; the label where it may be seen; the share of the sample's labelled neighbours that are of
+    this class; the similarity of the closest of these, and of the mean of the labelled samples of the class.
+    :class:`Relations` says which are there. Scores and similarities are shifted and scaled by those of the samples
+    asked in training. ``prior`` is the initial log-probability. Without evidence there are no relations: ``edge_attr``
+    is the score alone.
 
     Where views hold HELD samples, those ask in training, all at each step, and are never evidence: each view is a graph
     of its own, all of them lie side by side. Validation takes the views with VAL samples, test the last, final view.
@@ -120,7 +119,7 @@ class MappingDataModule(GraphDataModule):
         self.word_vectors = word_vectors
         self.unknown: Literal["error", "spelling"] = unknown
         self.parts: list[ViewGraph] = []
-        self._shown: tuple[Tensor, Tensor, Tensor, Tensor] | None = None  # edges, labels visible, what was written
+        self._shown: tuple[Tensor, Tensor, Tensor] | None = None  # edges, labels visible, what was written
 
     @property
     @abstractmethod
@@ -248,19 +247,16 @@ class MappingDataModule(GraphDataModule):
         """
         inter = data[INTER]
         if self._shown is None or self._shown[0] is not inter.edge_index or not self._shown[1].equal(visible):
-            self._shown = (inter.edge_index, visible, *self._evidence(data, visible))
-        inter.edge_attr, inter.prior = self._shown[2:]
+            self._shown = inter.edge_index, visible, self._evidence(data, visible)
+        inter.edge_attr = self._shown[2]
         inter.message = torch.ones_like(visible) if self.transductive else visible
 
-    def _evidence(self, data: HeteroData, visible: Tensor) -> tuple[Tensor, Tensor]:
-        """``edge_attr`` and ``prior``."""
-        inter, prior, relations, scales = data[INTER], data[INTER].prior, self.relations, self.scales
-        columns = [scales["score"](prior)]
+    def _evidence(self, data: HeteroData, visible: Tensor) -> Tensor:
+        """``edge_attr``."""
+        inter, relations, scales = data[INTER], self.relations, self.scales
+        columns = [scales["score"](inter.prior)]
         if not self.evidence:
-            return columns[0][:, None], prior
-        if relations.smooth:
-            prior = smoothed(data, visible, relations.temperature)
-            columns.append(scales["score"](prior))
+            return columns[0][:, None]
         columns += [visible.float(), (2 * inter.y - 1).where(visible, 0)]
         if relations.votes:
             columns.append(neighbour_votes(data, visible, relations.temperature))
@@ -268,7 +264,7 @@ class MappingDataModule(GraphDataModule):
             columns.append(scales["neighbour"](nearest_labelled(data, visible)))
         if relations.prototypes:
             columns.append(scales["prototype"](prototypes(data, visible)))
-        return torch.stack(columns, 1), prior
+        return torch.stack(columns, 1)
 
 
 def _check_at_most(field: str, found: int, most: int, what: str, least: int = 0) -> None:

@@ -9,8 +9,7 @@ from torch.nn.functional import cosine_similarity
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.data import DataError
-from rrnet_lightning.data.candidates import MIN_LOG_PROB
-from rrnet_lightning.graph import INTER, SOURCE, SOURCE_INTRA, TARGET, adjacency, correct_and_smooth
+from rrnet_lightning.graph import INTER, SOURCE, SOURCE_INTRA, TARGET
 
 
 @dataclass(frozen=True)
@@ -20,8 +19,7 @@ class Relations:
     Args:
         votes: the share of the sample's labelled neighbours that are of the class; without it only messages carry the
             neighbours' labels.
-        temperature: T of neighbours weighted by exp(cosine / T), in votes and smoothing; infinite (.inf) for equals.
-        smooth: the score after PyG's Correct&Smooth, which is then ``prior`` too.
+        temperature: T of neighbours weighted by exp(cosine / T), in votes; infinite (.inf) for equals.
         nearest: the cosine to the closest labelled neighbour of the class.
         prototypes: the cosine to the mean of the labelled samples of the class; of those whose class is among their own
             candidates, as with every label.
@@ -35,7 +33,6 @@ class Relations:
 
     votes: bool = True
     temperature: float = math.inf
-    smooth: bool = False
     nearest: bool = False
     prototypes: bool = False
     discriminant: float = 0.0
@@ -51,7 +48,7 @@ class Relations:
     @property
     def width(self) -> int:
         """Number of columns."""
-        return self.smooth + self.votes + self.nearest + self.prototypes
+        return self.votes + self.nearest + self.prototypes
 
 
 VOTES = Relations()
@@ -123,25 +120,6 @@ def nearest_labelled(data: HeteroData, visible: Tensor) -> Tensor:
     place = node[told] * label.size(1) + of[told]
     closest = farthest[:, None].expand_as(label).flatten().scatter_reduce(0, place, intra.cosine[told], "amax")
     return closest.view_as(label)[*data[INTER].edge_index]
-
-
-def smoothed(data: HeteroData, visible: Tensor, temperature: float = math.inf) -> Tensor:
-    """Return [E] log-probabilities of Correct&Smooth over the source intra-edges, from the visible labels.
-
-    Neighbours weigh as in :func:`neighbour_votes`. At least MIN_LOG_PROB; the initial ones where no label is visible.
-    Corrections are scaled to the mean error on labelled samples, over all views that lie side by side.
-    """
-    edges, cosine = data[SOURCE_INTRA].edge_index, data[SOURCE_INTRA].cosine
-    source, target = data[INTER].edge_index
-    number = data[TARGET].n_id[target]  # of the class: targets are repeated where several views lie side by side
-    known = visible & (data[INTER].y > 0)
-    log_probs: Tensor = data[SOURCE].log_probs
-    if not known.any():
-        return log_probs[source, number]
-    label = torch.full((len(log_probs),), -1).index_copy_(0, source[known], number[known])
-    weight = ((cosine - 1) / temperature).exp()
-    scores = correct_and_smooth(log_probs.exp(), label, adjacency(edges, weight, len(label)))
-    return scores[source, number].clamp(min=math.exp(MIN_LOG_PROB)).log()
 
 
 def _labels(data: HeteroData, visible: Tensor) -> Tensor:

@@ -65,7 +65,7 @@ class ViewGraph:
             prior=samples.log_probs[source, target],
             y=y.float(),
         )
-        data[SOURCE].log_probs, data[SOURCE].place = samples.log_probs[present], self.place[present]
+        data[SOURCE].place = self.place[present]
         data[SOURCE_INTRA].cosine = self.cosine[here]
         data[SOURCE].n_id = (torch.arange(len(train)) if samples.row is None else samples.row)[present]
         data[INTER].observed, data[INTER].asked = train[source] & evidence, asked[source]
