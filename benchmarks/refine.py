@@ -31,8 +31,7 @@ from benchmarks.refine_plan import REFERENCE, RRNETS, STUDIES, TASKS, plan
 from benchmarks.refine_report import report
 from benchmarks.refine_rows import Result, append_result, read_results
 from benchmarks.refine_runs import predictions_file, read_predictions, run_rrnet
-from benchmarks.refiners import Peer, Question, choose, ece, nll, question
-from benchmarks.refiners_discriminant import PEERS
+from benchmarks.refiners import PEERS, Peer, Question, choose, ece, nll, question
 from benchmarks.rows import BenchmarkError, Job
 from benchmarks.social import finish
 from benchmarks.table import with_ending

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.refiners_discriminant import PEERS
+from benchmarks.refiners import PEERS
 from benchmarks.rows import BenchmarkError, Job
 
 REFERENCE = "rrnet"

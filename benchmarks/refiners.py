@@ -22,7 +22,8 @@ from rrnet_lightning import graph
 from rrnet_lightning.data import TRAIN, Candidates, discriminants
 from rrnet_lightning.graph import knn_edges
 
-MAX_K = 40
+MAX_K = 60  # RR-Net's
+SHRINKAGE = 0.3  # RR-Net's, of the covariance that linear discriminants are made of
 NO_WEIGHTS = float("inf")  # temperature at which all neighbours weigh alike
 Setting = dict[str, Any]
 
@@ -89,10 +90,9 @@ def question(
     present = torch.ones_like(asked) if transductive else evidence | asked
     x = view.features if discriminant is None else discriminants(view, discriminant)
     x, evidence, asked = x[present], evidence[present], asked[present]
-    group = None if view.group is None else view.group[present]
     pool = torch.ones_like(evidence) if transductive else evidence
     k = min(k, int(pool.sum()) - 1)
-    neighbours = knn_edges(x, k, pool=pool, group=group)[0].view(-1, k)
+    neighbours = knn_edges(x, k, pool=pool)[0].view(-1, k)
     unit = F.normalize(x.double(), dim=1)
     rows = range(0, len(x), 1024)
     close = [(unit[i : i + 1024, None] * unit[neighbours[i : i + 1024]]).sum(2) for i in rows]
@@ -182,8 +182,8 @@ def _grid(**values: Sequence[Any]) -> list[Setting]:
     return [dict(zip(values, found, strict=True)) for found in product(*values.values())]
 
 
-_KNN = {"k": (3, 5, 10, 20, MAX_K), "temperature": (NO_WEIGHTS, 0.1, 0.03)}
-_GRAPH = {"k": (5, 10, 20, MAX_K), "temperature": (NO_WEIGHTS, 0.1, 0.03)}
+_KNN = {"k": (3, 5, 10, 20, 40, MAX_K), "temperature": (NO_WEIGHTS, 0.1, 0.03)}
+_GRAPH = {"k": (5, 10, 20, 40, MAX_K), "temperature": (NO_WEIGHTS, 0.1, 0.03)}
 _LP = _grid(**_GRAPH, layers=(1, 2, 5, 20), alpha=(0.5, 0.8, 0.95))
 _CS = _grid(**_GRAPH, layers=(3, 20), correct=(0.5, 0.9), smooth=(0.3, 0.5, 0.8), autoscale=(True, False))
 PEERS = {
@@ -202,14 +202,19 @@ PEERS = {
     "lda": Peer(
         "linear discriminant analysis",
         discriminant_analysis,
-        _grid(shrinkage=(0.03, 0.1, 0.3, 0.5)),
+        _grid(shrinkage=(0.03, 0.1, 0.3, 0.5, 0.7, 0.9)),
         probabilities=True,
     ),
     "lp": Peer("label propagation", label_propagation, _LP),
     "lp-transductive": Peer("label propagation, transductive", label_propagation, _LP, transductive=True),
     "cs": Peer("Correct&Smooth", correct_and_smooth, _CS),
-    "cs-discriminant": Peer("Correct&Smooth, in linear discriminants", correct_and_smooth, _CS, discriminant=0.3),
     "cs-transductive": Peer("Correct&Smooth, transductive", correct_and_smooth, _CS, transductive=True),
+}
+PEERS |= {
+    f"{name}-discriminant": PEERS[name]._replace(
+        title=f"{PEERS[name].title}, in linear discriminants", discriminant=SHRINKAGE
+    )
+    for name in ("knn", "knn+backbone", "lp", "cs")
 }
 
 

@@ -15,7 +15,7 @@ from benchmarks.refine_report import recall_ceiling
 from benchmarks.refine_rows import Result, append_result, read_results
 from benchmarks.refine_runs import arguments, predictions_file, read_predictions
 from benchmarks.refine_table import markdown, sample_interval, summarise
-from benchmarks.refiners_discriminant import PEERS
+from benchmarks.refiners import PEERS
 from benchmarks.rows import BenchmarkError, Job
 from rrnet_lightning.cli import RRNetCLI
 from rrnet_lightning.data import TEST, Candidates
