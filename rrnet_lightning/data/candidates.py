@@ -44,7 +44,6 @@ class Candidates:
             HELD: asked in training, never evidence: labelled, but not seen by the model.
             UNLABELLED: neither asked nor evidence; a neighbour at most.
         names: C class names. ids: N names of the samples.
-        group: [N] long or None; neighbours never come from the sample's own group (a recording, a fold).
         row: [N] long or None, rows in the full data, where this is a part of it.
         space: names the space of the features, such as the model's checksum; views of one space may be mixed.
 
@@ -58,13 +57,12 @@ class Candidates:
     role: Tensor
     names: Sequence[str]
     ids: Sequence[str]
-    group: Tensor | None = None
     row: Tensor | None = None
     space: str = ""
 
     def __post_init__(self) -> None:
         samples = len(self.features)
-        for field in ("log_probs", "label", "role", "ids", "group", "row"):
+        for field in ("log_probs", "label", "role", "ids", "row"):
             value = getattr(self, field)
             if value is not None and len(value) != samples:
                 raise DataError(f"{field}: found {len(value)} rows, wanted {samples}, one for each row of features")

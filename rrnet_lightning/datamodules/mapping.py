@@ -23,14 +23,7 @@ from rrnet_lightning.data import (
     discriminants,
 )
 from rrnet_lightning.datamodules.base import GraphDataModule, Stage
-from rrnet_lightning.datamodules.relations import (
-    VOTES,
-    Relations,
-    nearest_labelled,
-    neighbour_votes,
-    pair_cosine,
-    prototypes,
-)
+from rrnet_lightning.datamodules.relations import VOTES, Relations, pair_cosine
 from rrnet_lightning.datamodules.scale import Scale, measure
 from rrnet_lightning.datamodules.view_graph import ViewGraph, side_by_side
 from rrnet_lightning.graph import INTER, knn_edges, top_k_pairs
@@ -176,16 +169,7 @@ class MappingDataModule(GraphDataModule):
         _check_at_most("top_k", self.top_k, len(final.names), "the classes", least=1)
         self.target_intra = knn_edges(self.words, self.target_k)
         self.learns = HELD if any((view.role == HELD).any() for view in views) else TRAIN
-        if self.relations.discriminant and not self.evidence:
-            raise DataError(
-                "relations.discriminant: found with evidence off, which hides the labels it is made of. "
-                "Set --data.relations.discriminant 0, or --data.evidence true"
-            )
-        if self.relations.discriminant and self.learns != HELD:
-            raise DataError(
-                "relations.discriminant: found no held-out samples to ask in training, and must not let those asked "
-                "shape the space. Set --data.relations.discriminant 0, or --data.cross_fit true"
-            )
+        self.relations.check(evidence=self.evidence, held=self.learns == HELD)
         shown = Scale.of(torch.cat([view.log_probs[view.role == self.learns] for view in views]))
         parts = [self._part(view, shown) for view in views]
         self.scales = measure(parts, self.learns)
@@ -201,7 +185,7 @@ class MappingDataModule(GraphDataModule):
             x = x.topk(min(PROFILE, x.size(1))).values
         shrinkage = self.relations.discriminant
         place = discriminants(view, shrinkage) if shrinkage else view.features
-        intra = knn_edges(place, self.source_k, pool=pool, group=view.group)
+        intra = knn_edges(place, self.source_k, pool=pool)
         truth = view.label.where(learns, -1)
         pairs = top_k_pairs(view.log_probs, self.top_k, truth=truth, add_truth=learns & self.add_truth)
         return ViewGraph(view, x, place, intra, pair_cosine(place, place, intra), pairs)
@@ -253,17 +237,11 @@ class MappingDataModule(GraphDataModule):
 
     def _evidence(self, data: HeteroData, visible: Tensor) -> Tensor:
         """``edge_attr``."""
-        inter, relations, scales = data[INTER], self.relations, self.scales
-        columns = [scales["score"](inter.prior)]
-        if not self.evidence:
-            return columns[0][:, None]
-        columns += [visible.float(), (2 * inter.y - 1).where(visible, 0)]
-        if relations.votes:
-            columns.append(neighbour_votes(data, visible, relations.temperature))
-        if relations.nearest:
-            columns.append(scales["neighbour"](nearest_labelled(data, visible)))
-        if relations.prototypes:
-            columns.append(scales["prototype"](prototypes(data, visible)))
+        inter = data[INTER]
+        columns = [self.scales["score"](inter.prior)]
+        if self.evidence:
+            columns += [visible.float(), (2 * inter.y - 1).where(visible, 0)]
+            columns += self.relations.columns(data, visible, self.scales)
         return torch.stack(columns, 1)
 
 

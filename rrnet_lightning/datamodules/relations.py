@@ -1,6 +1,7 @@
 """Relations: what labelled samples say of a candidate class, in numbers that an edge can carry."""
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,8 @@ from torch_geometric.data import HeteroData
 
 from rrnet_lightning.data import DataError
 from rrnet_lightning.graph import INTER, SOURCE, SOURCE_INTRA, TARGET
+
+Scaling = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,40 @@ class Relations:
     def width(self) -> int:
         """Number of columns."""
         return self.votes + self.nearest + self.prototypes
+
+    def check(self, *, evidence: bool, held: bool) -> None:
+        """Check that discriminants can be had: there is `evidence` to make them of, and `held` samples to ask.
+
+        Raises:
+            DataError: names the options to set.
+        """
+        if self.discriminant and not evidence:
+            raise DataError(
+                "relations.discriminant: found with evidence off, which hides the labels it is made of. "
+                "Set --data.relations.discriminant 0, or --data.evidence true"
+            )
+        if self.discriminant and not held:
+            raise DataError(
+                "relations.discriminant: found no held-out samples to ask in training, and must not let those asked "
+                "shape the space. Set --data.relations.discriminant 0, or --data.cross_fit true"
+            )
+
+    def columns(self, data: HeteroData, visible: Tensor, scales: Mapping[str, Scaling]) -> list[Tensor]:
+        """Return `width` columns of [E] float: what may be read of the ``visible`` [E] candidates' labels.
+
+        Args:
+            data: a graph as :class:`rrnet_lightning.datamodules.view_graph.ViewGraph` builds it.
+            visible: [E] bool.
+            scales: "neighbour" and "prototype", of their cosines.
+        """
+        columns = []
+        if self.votes:
+            columns.append(neighbour_votes(data, visible, self.temperature))
+        if self.nearest:
+            columns.append(scales["neighbour"](nearest_labelled(data, visible)))
+        if self.prototypes:
+            columns.append(scales["prototype"](prototypes(data, visible)))
+        return columns
 
 
 VOTES = Relations()

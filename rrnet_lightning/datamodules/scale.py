@@ -1,7 +1,7 @@
 """Scale: what brings scores and similarities to one scale, measured on the samples asked in training."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,7 +11,8 @@ from rrnet_lightning.datamodules.relations import prototype_cosine
 from rrnet_lightning.datamodules.view_graph import ViewGraph
 
 
-class Scale(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Scale:
     """Shift and scale that bring values to mean 0 and deviation 1."""
 
     mean: Tensor

@@ -105,14 +105,13 @@ def test_a_label_is_hidden_on_all_edges_or_none() -> None:
         assert (batch[INTER].supervised == ~known).all()
 
 
-def test_neighbours_are_other_training_samples_of_other_groups() -> None:
-    group = torch.arange(SAMPLES) // 6  # 3 training samples each
-    data = Colours(colours(group=group), source_k=5)
+def test_neighbours_are_other_training_samples() -> None:
+    data = Colours(colours(), source_k=5)
     data.setup()
     neighbour, node = data.parts[0].intra
     assert len(node) == 5 * SAMPLES
     assert (colours().role[neighbour] == TRAIN).all()
-    assert (neighbour != node).all() and (group[neighbour] != group[node]).all()
+    assert (neighbour != node).all()
 
 
 def test_transductive_lets_unlabelled_samples_take_part() -> None:
