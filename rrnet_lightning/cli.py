@@ -17,9 +17,9 @@ import rrnet_lightning.backbones
 import rrnet_lightning.baselines
 import rrnet_lightning.datamodules  # noqa: F401  (so that classes are found by their short names)
 from rrnet_lightning.callbacks import PredictionTable, PredictionWriter, SaveConfig
+from rrnet_lightning.checkpoints import CheckpointError
 from rrnet_lightning.data import DataError
 from rrnet_lightning.graph import GraphError
-from rrnet_lightning.module import CheckpointError
 from rrnet_lightning.parser import Parser
 from rrnet_lightning.runs import RunError, check_same_data, find_checkpoint, run_folder
 

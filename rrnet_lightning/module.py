@@ -1,10 +1,8 @@
 """RRNetModule: the network, an objective and an optimiser behind Lightning's Trainer."""
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
-import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -12,6 +10,7 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 from torchmetrics import MeanMetric, Metric, MetricCollection
 
+from rrnet_lightning.checkpoints import Resumable
 from rrnet_lightning.graph.schema import INTER, SOURCE, TARGET, GraphError
 from rrnet_lightning.nn.layers import Kernel
 from rrnet_lightning.nn.ops import Aggregation
@@ -27,11 +26,7 @@ def paper_sgd(params: Any) -> torch.optim.Optimizer:
     return torch.optim.SGD(params, lr=0.01, momentum=0.9, weight_decay=5e-4)
 
 
-class CheckpointError(ValueError):
-    """A checkpoint does not fit the network that the data and the options ask for."""
-
-
-class RRNetModule(L.LightningModule):
+class RRNetModule(Resumable):
     """Train, validate, test and predict with :class:`rrnet_lightning.nn.RRNet` on cross-modal graph batches.
 
     Args:
@@ -43,7 +38,7 @@ class RRNetModule(L.LightningModule):
         compile: run the network through ``torch.compile`` (for full graphs: shapes of sampled batches change).
 
     Logs ``<stage>/loss`` and the objective's metrics, weighted by supervised edges. Metrics of several processes are
-    joined before they are read. A resumed run continues the random stream (dropout) of the one that was stopped.
+    joined before they are read. Resumed runs are exact: see :class:`Resumable`.
     """
 
     def __init__(
@@ -172,14 +167,6 @@ class RRNetModule(L.LightningModule):
         chosen = inter.supervised
         return self(batch)[chosen], inter.y[chosen], inter.edge_index[0, chosen]
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "RRNetModule":
-        """Copy all but the optimiser's and the scheduler's makers: the command line's hold on to the whole of it."""
-        memo |= {id(maker): maker for maker in (self.optimizer, self.scheduler)}
-        new: RRNetModule = type(self).__new__(type(self))
-        memo[id(self)] = new
-        new.__dict__.update(copy.deepcopy(self.__getstate__(), memo))
-        return new
-
     def configure_optimizers(self) -> Any:
         """Return the optimiser, and the scheduler where one is asked for."""
         try:
@@ -189,23 +176,6 @@ class RRNetModule(L.LightningModule):
         if self.scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "epoch"}}
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the random stream, so that a resumed run draws what an uninterrupted one would."""
-        checkpoint["rng_state"] = torch.get_rng_state()
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Check that the weights fit, and continue the random stream when training resumes."""
-        saved, wanted = checkpoint["state_dict"], self.state_dict()
-        for name in [*wanted, *(saved.keys() - wanted.keys())]:
-            found, ours = (tuple(state[name].shape) if name in state else None for state in (saved, wanted))
-            if found != ours:
-                raise CheckpointError(
-                    f"checkpoint: found {name} {found or 'missing'}, wanted {ours or 'none'}. The checkpoint belongs "
-                    "to other data widths or other options: use the config.yaml beside it, on its own data"
-                )
-        if self._trainer is not None and self._trainer.training and "rng_state" in checkpoint:
-            torch.set_rng_state(checkpoint["rng_state"].cpu())
 
 
 def _keep_plain(hparams: Any) -> None:

@@ -12,13 +12,14 @@ ALLOWED = {  # layer -> what of ours it may import, besides itself
     "data": set(),
     "nn": {"graph"},
     "objectives": set(),
-    "module": {"nn", "graph", "objectives"},
-    "baselines": {"graph", "data", "objectives", "module"},
+    "checkpoints": set(),
+    "module": {"nn", "graph", "objectives", "checkpoints"},
+    "baselines": {"graph", "data", "objectives", "module", "checkpoints"},
     "datamodules": {"data", "graph", "baselines"},
-    "backbones": {"data"},
+    "backbones": {"data", "checkpoints"},
 }
 MAY_IMPORT_LIGHTNING = {"module", "backbones", "baselines", "datamodules", "callbacks", "parser", "cli", "demo"}
-MAY_IMPORT_LIGHTNING |= {"feature_writer"}
+MAY_IMPORT_LIGHTNING |= {"checkpoints", "feature_writer"}
 
 
 def imports(tree: ast.AST, package: list[str]) -> Iterator[tuple[int, str]]:

@@ -1,14 +1,12 @@
 """BackboneModule: trains any backbone on raw samples, and predicts features and candidate scores."""
 
 import contextlib
-import copy
 import math
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import torch
 import torch.nn.functional as F
 import yaml
@@ -21,6 +19,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from rrnet_lightning.backbones.base import Backbone
 from rrnet_lightning.backbones.schedule import Schedule, rate_factor
 from rrnet_lightning.backbones.sound_augment import ten_crops
+from rrnet_lightning.checkpoints import Resumable
 from rrnet_lightning.data import DataError
 
 Batch = tuple[Tensor, Tensor, Tensor]  # raw samples, label [B] long, row in the data set [B] long
@@ -31,7 +30,7 @@ def sgd(params: Any) -> torch.optim.Optimizer:
     return torch.optim.SGD(params, lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
 
 
-class BackboneModule(L.LightningModule):
+class BackboneModule(Resumable):
     """Train, validate, test and predict with any :class:`Backbone` on batches ``(samples, label, row)``.
 
     The loss is cross entropy with soft targets, in float32 at any precision; it is the Kullback–Leibler divergence of
@@ -51,7 +50,7 @@ class BackboneModule(L.LightningModule):
         weights: checkpoint of another run whose backbone's weights training starts from; layers of other shapes, such
             as the output for other classes, start anew.
 
-    Logs ``train/loss`` and ``val|test/{loss,accuracy}``. A resumed run continues the random stream of the one stopped.
+    Logs ``train/loss`` and ``val|test/{loss,accuracy}``. Resumed runs are exact: see :class:`Resumable`.
 
     Raises:
         DataError: an option outside its range; in ``setup``, a backbone for other classes or another rate than the
@@ -194,35 +193,6 @@ class BackboneModule(L.LightningModule):
             lambda step: rate_factor(min(1, (step + 0.5) / steps), self.schedule, self.warmup, self.milestones),
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "BackboneModule":
-        """Copy all but the optimiser's maker: the command line's holds on to the whole of it."""
-        memo[id(self.optimizer)] = self.optimizer
-        new: BackboneModule = type(self).__new__(type(self))
-        memo[id(self)] = new
-        new.__dict__.update(copy.deepcopy(self.__getstate__(), memo))
-        return new
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the random streams, so that a resumed run draws what an uninterrupted one would."""
-        checkpoint["rng_state"] = torch.get_rng_state()
-        if self.device.type == "cuda":
-            checkpoint["cuda_rng_state"] = torch.cuda.get_rng_state(self.device)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Check that the weights fit, and continue the random streams when training resumes."""
-        saved, wanted = checkpoint["state_dict"], self.state_dict()
-        for name in [*wanted, *(saved.keys() - wanted.keys())]:
-            found, ours = (tuple(state[name].shape) if name in state else None for state in (saved, wanted))
-            if found != ours:
-                raise DataError(
-                    f"checkpoint: found {name} {found if found is not None else 'missing'}, wanted "
-                    f"{ours if ours is not None else 'none'}. It is of another backbone: use the config.yaml beside it"
-                )
-        if self._trainer is not None and self._trainer.training and "rng_state" in checkpoint:
-            torch.set_rng_state(checkpoint["rng_state"].cpu())
-            if self.device.type == "cuda" and "cuda_rng_state" in checkpoint:
-                torch.cuda.set_rng_state(checkpoint["cuda_rng_state"].cpu(), self.device)
 
 
 def _check_unseen(checkpoint: str, left_out: Sequence[int]) -> None:

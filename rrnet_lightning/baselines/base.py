@@ -4,16 +4,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-import lightning as L
 import torch
 import torch.nn.functional as F
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
+from rrnet_lightning.checkpoints import Resumable
 from rrnet_lightning.data import DataError
 from rrnet_lightning.graph import INTER, SOURCE, TARGET
-from rrnet_lightning.module import CheckpointError, Predictions
+from rrnet_lightning.module import Predictions
 from rrnet_lightning.objectives import RatingObjective
 
 from .tables import Table, TrainingRatings
@@ -21,7 +21,7 @@ from .tables import Table, TrainingRatings
 Asked = tuple[Tensor, Tensor, Tensor]  # user [B], item [B], rating [B]
 
 
-class RatingBaseline(L.LightningModule, ABC):
+class RatingBaseline(Resumable, ABC):
     """Fit a rating model by mini-batches: mean squared error + (penalties of all tables + :meth:`extra`) / R.
 
     A model names its tables in :meth:`build` and its equation in :meth:`rate`. It learns from the R training ratings
@@ -177,19 +177,6 @@ class RatingBaseline(L.LightningModule, ABC):
         """Return the optimiser, and the scheduler where one is asked for."""
         optimizer = self.optimizer(self.parameters())
         return optimizer if self.scheduler is None else ([optimizer], [self.scheduler(optimizer)])
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Check that the weights fit the data."""
-        saved, wanted = (
-            {name: tuple(value.shape) for name, value in state.items()}
-            for state in (checkpoint["state_dict"], self.state_dict())
-        )
-        for name in saved.keys() | wanted.keys():
-            if saved.get(name) != wanted.get(name):
-                raise CheckpointError(
-                    f"checkpoint: found {name} {saved.get(name, 'missing')}, wanted {wanted.get(name, 'none')}. It "
-                    "belongs to other data or options: use the config.yaml beside it, on the data it was trained on"
-                )
 
 
 def _asked(batch: HeteroData) -> Asked:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from rrnet_lightning.baselines import BiasedMF, LightGCN, RatingBaseline, SocialMF, SoReg, SVDpp, TrustMF, TrustSVD
+from rrnet_lightning.checkpoints import CheckpointError
 from rrnet_lightning.data import DataError
 from rrnet_lightning.datamodules.social import SocialDataModule
-from rrnet_lightning.module import CheckpointError
 from tests.fake import write_filmtrust, write_lines
 
 MODELS = [BiasedMF, SVDpp, SoReg, SocialMF, TrustMF, TrustSVD, LightGCN]

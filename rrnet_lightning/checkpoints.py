@@ -1,0 +1,54 @@
+"""Resumable: what all LightningModules here share: weights that must fit, exact resuming, copies."""
+
+import copy
+from typing import Any, Self
+
+import lightning as L
+import torch
+
+
+class CheckpointError(ValueError):
+    """A checkpoint does not fit the network that the data and the options ask for."""
+
+
+class Resumable(L.LightningModule):
+    """A module whose resumed run goes on as an uninterrupted one would, and which refuses the weights of another.
+
+    The random streams of the processor and of the process's GPU travel in the checkpoint; with several processes they
+    are those of the first.
+    """
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the random streams."""
+        checkpoint["rng_state"] = torch.get_rng_state()
+        if self.device.type == "cuda":
+            checkpoint["cuda_rng_state"] = torch.cuda.get_rng_state(self.device)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Check that the weights fit, and continue the random streams when training resumes.
+
+        Raises:
+            CheckpointError: names the first weight that is missing, not wanted or of another shape.
+        """
+        saved, wanted = (
+            {name: tuple(value.shape) for name, value in state.items()}
+            for state in (checkpoint["state_dict"], self.state_dict())
+        )
+        for name in [*wanted, *saved]:
+            if saved.get(name) != wanted.get(name):
+                raise CheckpointError(
+                    f"checkpoint: found {name} {saved.get(name, 'missing')}, wanted {wanted.get(name, 'none')}. It "
+                    "belongs to other data or other options: use the config.yaml beside it, on its own data"
+                )
+        if self._trainer is not None and self._trainer.training and "rng_state" in checkpoint:
+            torch.set_rng_state(checkpoint["rng_state"].cpu())
+            if self.device.type == "cuda" and "cuda_rng_state" in checkpoint:
+                torch.cuda.set_rng_state(checkpoint["cuda_rng_state"].cpu(), self.device)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy all but the optimiser's and the scheduler's makers: the command line's hold on to the whole of it."""
+        memo |= {id(maker): maker for name in ("optimizer", "scheduler") if (maker := vars(self).get(name))}
+        new = type(self).__new__(type(self))
+        memo[id(self)] = new
+        new.__dict__.update(copy.deepcopy(self.__getstate__(), memo))
+        return new
