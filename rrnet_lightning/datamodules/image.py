@@ -1,12 +1,11 @@
 """Image classification as a mapping: images -> class names."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from rrnet_lightning.data import DIGIT_FEATURES, DIGIT_NAMES, Candidates, DataError, digit_candidates
 from rrnet_lightning.datamodules.feature_folder import FeatureFolder, default_words
-from rrnet_lightning.datamodules.mapping import Attributes, MappingDataModule
-from rrnet_lightning.datamodules.relations import VOTES, Relations
+from rrnet_lightning.datamodules.mapping import MappingDataModule
 
 VAL_FOLD, TEST_FOLD = 2, 3  # of CIFAR; 0 trains the backbone, 1 is held out for training the network
 
@@ -32,11 +31,8 @@ class ImageDataModule(MappingDataModule):
         root: folder of the data sets, for the word vectors.
         word_vectors: as in :func:`rrnet_lightning.data.class_vectors`. None: for CIFAR the file
             ``word_vectors/googlenews300_class_words.txt`` in the data root, for digits or without one the spelling.
-        source_k, target_k, top_k, attributes, add_truth, transductive, relations, unknown: see
-            :class:`MappingDataModule`.
-        evidence, mask_ratio, batch_size, fan_out, eval_fan_out, steps_per_epoch, num_workers: see
-            :class:`GraphDataModule`.
         seed: of the split of the digits.
+        mapping: the options of :class:`MappingDataModule`.
 
     Raises:
         DataError: CIFAR without ``features``; as :func:`rrnet_lightning.data.views.feature_views`.
@@ -52,45 +48,15 @@ class ImageDataModule(MappingDataModule):
         backbone: str | None = None,
         checksum: str | None = None,
         root: str | None = None,
-        source_k: int = 10,
-        target_k: int = 3,
-        top_k: int = 5,
-        attributes: Attributes = "features",
-        add_truth: bool = False,
-        transductive: bool = False,
-        relations: Relations = VOTES,
         word_vectors: str | None = None,
-        unknown: Literal["error", "spelling"] = "error",
-        evidence: bool = True,
-        mask_ratio: float = 0.2,
-        batch_size: int | None = None,
-        fan_out: Sequence[int] = (10, 10),
-        eval_fan_out: Sequence[int] | None = None,
-        steps_per_epoch: int = 10,
-        num_workers: int = 0,
         seed: int = 0,
+        **mapping: Any,
     ) -> None:
         files = dataset != "digits"
         if files and features is None:
             raise DataError(f"features: found nothing, wanted the folder of the feature file of {dataset}")
-        super().__init__(
-            source_k=source_k,
-            target_k=target_k,
-            top_k=top_k,
-            attributes=attributes,
-            add_truth=add_truth,
-            transductive=transductive,
-            relations=relations,
-            word_vectors=default_words(root) if files and word_vectors is None else word_vectors,
-            unknown=unknown,
-            evidence=evidence,
-            mask_ratio=mask_ratio,
-            batch_size=batch_size,
-            fan_out=fan_out,
-            eval_fan_out=eval_fan_out,
-            steps_per_epoch=steps_per_epoch,
-            num_workers=num_workers,
-        )
+        words = default_words(root) if files and word_vectors is None else word_vectors
+        super().__init__(word_vectors=words, **mapping)
         self.folds, self.seed = folds, seed
         self.folder: FeatureFolder | None = None
         if files and features is not None:

@@ -4,7 +4,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
@@ -69,8 +69,7 @@ class MappingDataModule(GraphDataModule):
         word_vectors: as in :func:`rrnet_lightning.data.class_vectors`; None for vectors of the names' spelling, which
             tell classes apart but know nothing of their meaning.
         unknown: a class name without any known word is an ``error``, or gets a vector of its ``spelling``.
-        evidence, mask_ratio, batch_size, fan_out, eval_fan_out, steps_per_epoch, num_workers: see
-            :class:`GraphDataModule`.
+        steps_per_epoch, graph: evidence, masks and batches, the options of :class:`GraphDataModule`.
 
     Raises:
         DataError: at ``setup``: ``source_k``, ``target_k`` or ``top_k`` larger than there are neighbours or classes;
@@ -89,23 +88,10 @@ class MappingDataModule(GraphDataModule):
         relations: Relations = VOTES,
         word_vectors: str | None = None,
         unknown: Literal["error", "spelling"] = "error",
-        evidence: bool = True,
-        mask_ratio: float = 0.2,
-        batch_size: int | None = None,
-        fan_out: Sequence[int] = (10, 10),
-        eval_fan_out: Sequence[int] | None = None,
         steps_per_epoch: int = 10,
-        num_workers: int = 0,
+        **graph: Any,
     ) -> None:
-        super().__init__(
-            evidence=evidence,
-            mask_ratio=mask_ratio,
-            batch_size=batch_size,
-            fan_out=fan_out,
-            eval_fan_out=eval_fan_out,
-            steps_per_epoch=steps_per_epoch,
-            num_workers=num_workers,
-        )
+        super().__init__(steps_per_epoch=steps_per_epoch, **graph)
         self.source_k, self.target_k, self.top_k, self.add_truth = source_k, target_k, top_k, add_truth
         self.attributes, self.transductive = attributes, transductive
         self.relations = relations

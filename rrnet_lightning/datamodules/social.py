@@ -1,8 +1,7 @@
 """Social recommendation: users -> items, ratings on the inter-edges, trust links inside the users."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
@@ -56,8 +55,8 @@ class SocialDataModule(GraphDataModule):
         scorer: rating model whose estimates are one more edge attribute; null leaves them out. With one, its ``folds``
             decide what a training step hides, not ``mask_ratio``.
         predict_path: file of ``user item`` pairs for ``predict`` to rate; null rates the test pairs.
-        evidence, mask_ratio, batch_size, fan_out, eval_fan_out, steps_per_epoch, num_workers: see
-            :class:`GraphDataModule`. Without evidence, no rating is shown and every candidate edge sends messages.
+        evidence: show known ratings; without, none is shown and every candidate edge sends messages.
+        steps_per_epoch, graph: masks and batches, the options of :class:`GraphDataModule`.
 
     What the visible ratings say is written by :func:`write_evidence`, anew at each step.
 
@@ -88,22 +87,10 @@ class SocialDataModule(GraphDataModule):
         scorer: Scorer | None = None,
         predict_path: str | None = None,
         evidence: bool = True,
-        mask_ratio: float = 0.2,
-        batch_size: int | None = None,
-        fan_out: Sequence[int] = (10, 10),
-        eval_fan_out: Sequence[int] | None = None,
         steps_per_epoch: int = 20,
-        num_workers: int = 0,
+        **graph: Any,
     ) -> None:
-        super().__init__(
-            evidence=evidence,
-            mask_ratio=mask_ratio,
-            batch_size=batch_size,
-            fan_out=fan_out,
-            eval_fan_out=eval_fan_out,
-            steps_per_epoch=steps_per_epoch,
-            num_workers=num_workers,
-        )
+        super().__init__(evidence=evidence, steps_per_epoch=steps_per_epoch, **graph)
         if attributes == "statistics" and not evidence:
             raise DataError("attributes: found 'statistics' without evidence, wanted 'random': no rating may be shown")
         if scorer is not None and not evidence:

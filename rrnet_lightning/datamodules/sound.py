@@ -1,12 +1,11 @@
 """Sound recognition as a mapping: clips -> class names."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from rrnet_lightning.data import Candidates
 from rrnet_lightning.datamodules.feature_folder import FeatureFolder, default_words
 from rrnet_lightning.datamodules.mapping import Attributes, MappingDataModule
-from rrnet_lightning.datamodules.relations import VOTES, Relations
 
 
 class SoundDataModule(MappingDataModule):
@@ -28,10 +27,7 @@ class SoundDataModule(MappingDataModule):
         root: folder of the data sets, for the word vectors.
         word_vectors: as in :func:`rrnet_lightning.data.class_vectors`; None for the file
             ``word_vectors/googlenews300_class_words.txt`` in the data root, or vectors of the spelling without one.
-        source_k, target_k, top_k, attributes, add_truth, transductive, relations, unknown: see
-            :class:`MappingDataModule`.
-        evidence, mask_ratio, batch_size, fan_out, eval_fan_out, steps_per_epoch, num_workers: see
-            :class:`GraphDataModule`.
+        target_k, top_k, attributes, mapping: the options of :class:`MappingDataModule`.
 
     Raises:
         DataError: as :func:`rrnet_lightning.data.views.feature_views`, or features of another data set.
@@ -48,41 +44,14 @@ class SoundDataModule(MappingDataModule):
         backbone: str | None = None,
         checksum: str | None = None,
         root: str | None = None,
-        source_k: int = 10,
         target_k: int = 2,
         top_k: int = 20,
         attributes: Attributes = "scores",
-        add_truth: bool = False,
-        transductive: bool = False,
-        relations: Relations = VOTES,
         word_vectors: str | None = None,
-        unknown: Literal["error", "spelling"] = "error",
-        evidence: bool = True,
-        mask_ratio: float = 0.2,
-        batch_size: int | None = None,
-        fan_out: Sequence[int] = (10, 10),
-        eval_fan_out: Sequence[int] | None = None,
-        steps_per_epoch: int = 10,
-        num_workers: int = 0,
+        **mapping: Any,
     ) -> None:
-        super().__init__(
-            source_k=source_k,
-            target_k=target_k,
-            top_k=top_k,
-            attributes=attributes,
-            add_truth=add_truth,
-            transductive=transductive,
-            relations=relations,
-            word_vectors=word_vectors if word_vectors is not None else default_words(root),
-            unknown=unknown,
-            evidence=evidence,
-            mask_ratio=mask_ratio,
-            batch_size=batch_size,
-            fan_out=fan_out,
-            eval_fan_out=eval_fan_out,
-            steps_per_epoch=steps_per_epoch,
-            num_workers=num_workers,
-        )
+        words = word_vectors if word_vectors is not None else default_words(root)
+        super().__init__(target_k=target_k, top_k=top_k, attributes=attributes, word_vectors=words, **mapping)
         self.folder = FeatureFolder(dataset, features, fold, val_fold, cross_fit, backbone, checksum)
 
     @property
