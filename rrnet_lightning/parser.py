@@ -1,4 +1,4 @@
-"""The argument parser: no abbreviations, and the nearest valid name in the error about an unknown one."""
+"""The argument parser: no abbreviations; errors in one line, an unknown name's with the nearest valid one."""
 
 import difflib
 import inspect
@@ -13,6 +13,10 @@ UNKNOWN = re.compile(
     r"unrecognized arguments: --(?P<flag>[^\s=]+)|Option '(?P<option>[^']+)' is not accepted"
     r"|dot import path string: (?P<name>\w+)|Key '?(?P<key>[\w.]+)'? is not expected",
     re.IGNORECASE,
+)
+VALUE = re.compile(
+    r'Parser key "(?P<option>[\w.]+)":\s+(?:Expected an? (?P<kind>.+)\. Got value: (?P<found>.*)'
+    r"|Does not validate .*\s+Subtypes: \[(?P<kinds>.*)\]\s(?:.*\n)*?\s*Given value: (?P<given>.*))"
 )
 
 
@@ -34,9 +38,24 @@ class Parser(LightningArgumentParser):
             if unknown in names:
                 advice = " here: it is of another kind than wanted"
             else:
-                advice = f"; did you mean {names[0]!r}?" if names else f": {message}"
+                advice = f"; did you mean {names[0]!r}?" if names else ". Those there are: --help, --data.help <class>"
             message = f"unknown option or name {unknown!r}{advice}"
-        super().error(message, ex)
+        super().error(wrong_value(message) or message, ex)
+
+
+def wrong_value(message: str) -> str | None:
+    """Return in one line what jsonargparse says of a value of the wrong kind; None where it says something else."""
+    found, inside = VALUE.match(message), re.search(r"--(?P<option>[\w.]+: found .*)", message)
+    if found is None:
+        return None
+    if inside:  # found by the parser of a class inside this one
+        return f"--{found['option']}.{inside['option']}"
+    value = found["found"] or found["given"]
+    if value.startswith("NestedArg("):  # of the class, whose parser said why in other words
+        return None
+    kind = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", found["kind"] or found["kinds"])
+    kind = re.sub(r"typing\.Literal\[(.*?)\]", r"\1", kind).replace("NoneType", "null").replace("Sequence", "list")
+    return f"--{found['option']}: found {value}, wanted {kind.replace(', ', ' or ')}"
 
 
 def nearest(unknown: str, known: Iterable[str]) -> list[str]:
@@ -55,8 +74,10 @@ def _class_options() -> list[str]:
     """Names of our modules and datamodules and of all that their constructors take."""
     names = []
     for key, base in (("model", L.LightningModule), ("data", L.LightningDataModule)):
-        for cls in _subclasses(base):
-            names += [cls.__name__, *(f"{key}.{name}" for name in inspect.signature(cls).parameters)]
+        for cls in _subclasses(base):  # abstract ones too: classes hand options on to them
+            options = inspect.signature(cls).parameters.values()
+            names += [f"{key}.{option.name}" for option in options if option.kind != option.VAR_KEYWORD]
+            names += [] if inspect.isabstract(cls) else [cls.__name__]
     return names
 
 
@@ -64,4 +85,4 @@ def _subclasses(base: type[Any]) -> list[type[Any]]:
     below: list[type[Any]] = []
     for sub in base.__subclasses__():
         below += [sub, *_subclasses(sub)]
-    return [cls for cls in below if cls.__module__.startswith("rrnet_lightning.") and not inspect.isabstract(cls)]
+    return [cls for cls in below if cls.__module__.startswith("rrnet_lightning.")]

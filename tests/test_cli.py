@@ -7,6 +7,7 @@ import torch
 import yaml
 
 from rrnet_lightning.cli import main
+from rrnet_lightning.datamodules import ImageDataModule, SocialDataModule, SoundDataModule
 from rrnet_lightning.module import RRNetModule
 from tests.command import mini, only_run, refused, start
 
@@ -59,6 +60,30 @@ def test_print_config_and_help(here: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.parametrize(
+    "option, value, wanted",
+    [
+        ("data.neighbors", "x", "int"),
+        ("data.batch_size", "x", "int or null"),  # an option of the base class
+        ("data.fan_out", "3", "list"),
+        ("model.kernel", "x", "'hadamard' or 'bilinear' or 'concat'"),
+        ("trainer.max_epochs", "x", "int or null"),
+        ("predictions.rows", "x", "'pairs' or 'best'"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_named_in_a_line(
+    here: Path, capsys: pytest.CaptureFixture[str], option: str, value: str, wanted: str
+) -> None:
+    said = refused(capsys, mini("fit", f"--{option}", value))
+    assert said.splitlines()[-1] == f"error: --{option}: found {value}, wanted {wanted}"
+
+
+@pytest.mark.parametrize("where", [ImageDataModule, SocialDataModule, SoundDataModule])
+def test_a_misspelt_argument_is_refused_in_python_too(where: Any) -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'batchsize'"):
+        where(batchsize=3)
+
+
+@pytest.mark.parametrize(
     "args, meant",
     [
         (["--model.hiden_dim", "3"], "'hiden_dim'; did you mean 'hidden_dim'?"),
@@ -97,7 +122,7 @@ def test_unknown_names_fail_with_the_nearest(
         (["--data.val_share", "0"], "error: val: no pair is to be predicted"),
         (["--seed_everything", "-1"], "error: seed_everything: found -1, wanted at least 0"),
         (["--trainer.default_root_dir", "mini.yaml"], "Not a directory: 'mini.yaml"),
-        (["--model.units", "[inner]"], "Expected a typing.Literal['intra', 'inter']. Got value: inner"),
+        (["--model.units", "[inner]"], "error: --model.units: found inner, wanted 'intra' or 'inter'"),
         (["--data.fan_out", "[-3]"], "error: fan_out: found -3, wanted numbers of neighbours, or -1 for all"),
         (["--trainer.accelerator", "cpuu"], "error: You selected an invalid accelerator name"),
         (
