@@ -71,22 +71,31 @@ def check_same_data(saved: Path, data: dict[str, Any]) -> None:
     if not saved.is_file():
         return
     trained = yaml.safe_load(saved.read_text(encoding="utf-8"))["data"]
-    pairs = {"class_path": (trained["class_path"], data["class_path"])}
-    ours = data.get("init_args", {})
-    pairs |= {name: (value, ours.get(name)) for name, value in trained.get("init_args", {}).items()}
-    for name, (found, wanted) in pairs.items():
-        if name not in BATCH_OPTIONS and plain(found) != plain(wanted):
+    theirs, ours = ({"class_path": of["class_path"]} | options(of.get("init_args", {})) for of in (trained, data))
+    known = {name.partition(".")[0] for name in theirs}  # options of a newer release are not compared
+    for name in dict.fromkeys([*theirs, *(name for name in ours if name.partition(".")[0] in known)]):
+        found, wanted = theirs.get(name), ours.get(name)
+        if name not in BATCH_OPTIONS and found != wanted:
             raise RunError(
-                f"--data.{name}: found {wanted!r}, but the checkpoint was trained with {found!r}, so its training data "
-                f"may hold what is asked now. Use `--config {saved}`, or --data.{name} {found}"
+                f"--data.{name}: found {shown(wanted)}, but the checkpoint was trained with {shown(found)}, so its "
+                f"training data may hold what is asked now. Use `--config {saved}`, or --data.{name} {shown(found)}"
             )
 
 
-def plain(value: Any) -> Any:
-    """Return a value of a config as YAML gives it back: tuples as lists."""
-    if isinstance(value, dict):
-        return {name: plain(part) for name, part in value.items()}
-    return [plain(part) for part in value] if isinstance(value, list | tuple) else value
+def options(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return options by dotted name, those of nested ones too, with values as YAML gives them back: tuples as lists."""
+    flat: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            flat |= options(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = list(value) if isinstance(value, tuple) else value
+    return flat
+
+
+def shown(value: Any) -> str:
+    """Return a value as it is written in a config or on the command line."""
+    return yaml.safe_dump(value, default_flow_style=True).removesuffix("\n...\n").strip()
 
 
 def git_commit() -> str | None:

@@ -1,11 +1,13 @@
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+import yaml
 
-from rrnet_lightning.runs import RunError, find_checkpoint, git_commit, new_run_id, run_folder
+from rrnet_lightning.runs import RunError, check_same_data, find_checkpoint, git_commit, new_run_id, run_folder
 
 
 def checkpoint(root: Path, run: str, name: str, age: int) -> Path:
@@ -56,3 +58,31 @@ def test_git_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert commit is not None and len(commit) == 40
     monkeypatch.setenv("PATH", "")
     assert git_commit() is None
+
+
+@pytest.mark.parametrize(
+    "trained, ours, message",
+    [
+        (
+            {"relations": {"nearest": True, "temperature": 0.1}},
+            {"relations": {"nearest": True, "temperature": float("inf")}},
+            "--data.relations.temperature: found .inf, but the checkpoint was trained with 0.1",
+        ),
+        ({"val_fold": None}, {"val_fold": 2}, "--data.val_fold: found 2, but the checkpoint was trained with null"),
+        (
+            {"scorer": None},
+            {"scorer": {"class_path": "TrustSVD"}},
+            "found TrustSVD, but the checkpoint was trained with null",
+        ),
+        ({"fan": "a"}, {"fan": ["a", "b"]}, "--data.fan: found [a, b], but the checkpoint was trained with a"),
+    ],
+)
+def test_other_data_than_trained_on_is_named_as_it_is_written(
+    tmp_path: Path, trained: dict[str, Any], ours: dict[str, Any], message: str
+) -> None:
+    saved = tmp_path / "config.yaml"
+    saved.write_text(yaml.safe_dump({"data": {"class_path": "D", "init_args": trained}}))
+    check_same_data(saved, {"class_path": "D", "init_args": {**trained, "new": 1, "batch_size": 3}})
+    with pytest.raises(RunError) as error:
+        check_same_data(saved, {"class_path": "D", "init_args": ours})
+    assert message in str(error.value)
