@@ -3,21 +3,25 @@
 import difflib
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 import lightning as L
 from lightning.pytorch.cli import LightningArgumentParser
 
+from rrnet_lightning.backbones import Backbone
+
 UNKNOWN = re.compile(
     r"unrecognized arguments: --(?P<flag>[^\s=]+)|Option '(?P<option>[^']+)' is not accepted"
-    r"|dot import path string: (?P<name>\w+)|Key '?(?P<key>[\w.]+)'? is not expected",
+    r"|does not accept option '(?P<inner>[^']+)'|dot import path string: (?P<name>\w+)"
+    r"|Key '?(?P<key>[\w.]+)'? is not expected",
     re.IGNORECASE,
 )
-VALUE = re.compile(
-    r'Parser key "(?P<option>[\w.]+)":\s+(?:Expected an? (?P<kind>.+)\. Got value: (?P<found>.*)'
-    r"|Does not validate .*\s+Subtypes: \[(?P<kinds>.*)\]\s(?:.*\n)*?\s*Given value: (?P<given>.*))"
-)
+VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+KEY = r'Parser key "([\w.]+)":'
+VALUE = re.compile(rf"{KEY}\s+Expected an? (?P<kind>.+)\. Got value: (?P<found>.*)")
+UNION = re.compile(r"Subtypes: \[(?P<kind>.*)\]\s(?:.*\n)*?\s*Given value: (?P<found>.*)")
+REASON = re.compile(rf"Problem with given class_path '[^']*':\s+(?:{KEY}\s+)*(?P<reason>.*)")
 
 
 class Parser(LightningArgumentParser):
@@ -27,35 +31,38 @@ class Parser(LightningArgumentParser):
         super().__init__(*args, **{**kwargs, "allow_abbrev": False})
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Print the message, the nearest valid name last, and leave with status 2."""
-        hint, found = re.search(r"unknown option or name .*", message), UNKNOWN.search(message)
-        if hint:  # found by the parser of a class inside this one
-            message = hint.group()
-        elif found:
-            unknown = next(name for name in found.groups() if name)
-            parser = getattr(ex, "subcommand_parser", None) or self
-            names = nearest(unknown, [*_options(parser), *_class_options()])
-            if unknown in names:
-                advice = " here: it is of another kind than wanted"
-            else:
-                advice = f"; did you mean {names[0]!r}?" if names else ". Those there are: --help, --data.help <class>"
-            message = f"unknown option or name {unknown!r}{advice}"
-        super().error(wrong_value(message) or message, ex)
+        """Print the reason in one line, the nearest valid name last, and leave with status 2."""
+        options = _options(getattr(ex, "subcommand_parser", None) or self)
+        message = short(message, [*options, *_class_options()])
+        super().error(message.partition(". Got value: Namespace(")[0], ex)
 
 
-def wrong_value(message: str) -> str | None:
-    """Return in one line what jsonargparse says of a value of the wrong kind; None where it says something else."""
-    found, inside = VALUE.match(message), re.search(r"--(?P<option>[\w.]+: found .*)", message)
-    if found is None:
-        return None
-    if inside:  # found by the parser of a class inside this one
-        return f"--{found['option']}.{inside['option']}"
-    value = found["found"] or found["given"]
-    if value.startswith("NestedArg("):  # of the class, whose parser said why in other words
-        return None
-    kind = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", found["kind"] or found["kinds"])
-    kind = re.sub(r"typing\.Literal\[(.*?)\]", r"\1", kind).replace("NoneType", "null").replace("Sequence", "list")
-    return f"--{found['option']}: found {value}, wanted {kind.replace(', ', ' or ')}"
+def short(message: str, known: Sequence[str]) -> str:
+    """Return in one line what jsonargparse says, with the nearest of the ``known`` names; else as it is.
+
+    A class inside a class has a parser of its own, which has made its part short already.
+    """
+    option = ".".join(dict.fromkeys(re.findall(KEY, message)))
+    if inside := re.search(r"unknown option or name .*", message):
+        return inside.group()
+    if inside := re.search(r"--([\w.]+: \S.*)", message):
+        return f"--{option}.{inside[1]}" if option else message
+    if found := UNKNOWN.search(message):
+        unknown = next(name for name in found.groups() if name)
+        names = nearest(unknown, known)
+        if unknown in names:
+            return f"unknown option or name {unknown!r} here: it is of another kind than wanted"
+        if names:
+            return f"unknown option or name {unknown!r}; did you mean {names[0]!r}?"
+    if inside := REASON.search(message):
+        no_class = re.match(r"- Expected a path but (\S+) ", inside["reason"])
+        reason = f"found {no_class[1]}, wanted a class by name or path" if no_class else inside["reason"]
+        return f"--{option}: {reason}"
+    if found := VALUE.match(message) or UNION.search(message):
+        kind = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", found["kind"])
+        kind = re.sub(r"typing\.Literal\[(.*?)\]", r"\1", kind).replace("NoneType", "null").replace("Sequence", "list")
+        return f"--{option}: found {found['found']}, wanted {kind.replace(', ', ' or ')}"
+    return message
 
 
 def nearest(unknown: str, known: Iterable[str]) -> list[str]:
@@ -71,12 +78,12 @@ def _options(parser: Any) -> list[str]:
 
 
 def _class_options() -> list[str]:
-    """Names of our modules and datamodules and of all that their constructors take."""
+    """Names of our modules, datamodules and backbones and of all that their constructors take."""
     names = []
-    for key, base in (("model", L.LightningModule), ("data", L.LightningDataModule)):
+    for key, base in (("model", L.LightningModule), ("data", L.LightningDataModule), ("model.backbone", Backbone)):
         for cls in _subclasses(base):  # abstract ones too: classes hand options on to them
             options = inspect.signature(cls).parameters.values()
-            names += [f"{key}.{option.name}" for option in options if option.kind != option.VAR_KEYWORD]
+            names += [f"{key}.{option.name}" for option in options if option.kind not in VARIABLE]
             names += [] if inspect.isabstract(cls) else [cls.__name__]
     return names
 
