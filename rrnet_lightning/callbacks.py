@@ -28,7 +28,10 @@ class OutputError(OSError):
 
 
 class SaveConfig(SaveConfigCallback):
-    """Save the resolved config beside the checkpoints and log it, with the git commit, when training starts."""
+    """Save the resolved config in every checkpoint and beside them, and log it with the git commit.
+
+    With it in the checkpoint, one that was moved still says what it was trained on.
+    """
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Wait: a run whose data or options are refused leaves nothing behind."""
@@ -38,14 +41,23 @@ class SaveConfig(SaveConfigCallback):
         file = Path(trainer.default_root_dir) / "config.yaml"
         if not trainer.is_global_zero or file.exists():
             return
-        config = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
-        config["trainer"]["default_root_dir"], config["checkpoint"]["dirpath"] = str(file.parent.parent), None
+        config = self._resolved(trainer)
         file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(".part")
         part.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
         part.replace(file)
         for logger in trainer.loggers:
             logger.log_hyperparams({**config, "git_commit": git_commit()})
+
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Put the config into the checkpoint."""
+        checkpoint["config"] = self._resolved(trainer)
+
+    def _resolved(self, trainer: L.Trainer) -> dict[str, Any]:
+        config: dict[str, Any] = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
+        config["trainer"]["default_root_dir"] = str(Path(trainer.default_root_dir).parent)
+        config["checkpoint"]["dirpath"] = None
+        return config
 
 
 class PredictionWriter(Callback):

@@ -16,7 +16,13 @@ class Resumable(L.LightningModule):
 
     The random streams of the processor and of the process's GPU travel in the checkpoint; with several processes they
     are those of the first.
+
+    Attributes:
+        trained_by: the resolved config of the run whose checkpoint was loaded; None before, or if it held none, as one
+            of a run that was no command line's.
     """
+
+    trained_by: dict[str, Any] | None = None
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the random streams."""
@@ -40,6 +46,7 @@ class Resumable(L.LightningModule):
                     f"checkpoint: found {name} {saved.get(name, 'missing')}, wanted {wanted.get(name, 'none')}. It "
                     "belongs to other data or other options: use the config.yaml beside it, on its own data"
                 )
+        self.trained_by = checkpoint.get("config")
         if self._trainer is not None and self._trainer.training and "rng_state" in checkpoint:
             torch.set_rng_state(checkpoint["rng_state"].cpu())
             if self.device.type == "cuda" and "cuda_rng_state" in checkpoint:

@@ -88,7 +88,7 @@ class RRNetCLI(LightningCLI):
         checkpoint = find_checkpoint(config.ckpt_path, root) if config.ckpt_path else None
         self.folder = run_folder(root, checkpoint)
         if checkpoint:
-            check_same_data(self.folder / "config.yaml", config.data.as_dict())
+            check_same_data(checkpoint, config.data.as_dict())
         config.ckpt_path = checkpoint and str(checkpoint)
         config.trainer.default_root_dir = str(self.folder)
         config.checkpoint.dirpath = str(self.folder / "checkpoints")
@@ -101,7 +101,7 @@ class RRNetCLI(LightningCLI):
             super().instantiate_classes()
         except ValueError as error:
             cause: BaseException = error
-            while cause.__cause__ is not None:
+            while cause.__cause__ is not None and not isinstance(cause, USER_ERRORS):
                 cause = cause.__cause__
             raise OptionError(str(cause)) from error
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import lightning as L
 import torch
-import yaml
 from torch import Tensor
 
 from rrnet_lightning.backbones.checksum import weights_checksum
@@ -56,7 +55,6 @@ class FeatureWriter:
                 f"features: found {len(row)} of {len(data.raw.ids)} samples, wanted each once. Predict without "
                 "--trainer.limit_predict_batches"
             )
-        config = Path(trainer.default_root_dir) / "config.yaml"
         raw = data.raw
         features = Features(
             features=parts["features"][order],
@@ -68,7 +66,7 @@ class FeatureWriter:
             left_out=tuple(data.left_out),
             backbone=type(module.backbone).__name__,
             checksum=weights_checksum(module.backbone),
-            recipe=recipe(yaml.safe_load(config.read_text(encoding="utf-8"))) if config.is_file() else "",
+            recipe=recipe(module.trained_by) if module.trained_by else "",
             dataset=data.dataset,
         )
         keep_features(self.file, features)

@@ -60,17 +60,19 @@ def run_folder(root: Path, checkpoint: Path | None) -> Path:
     return root / new_run_id()
 
 
-def check_same_data(saved: Path, data: dict[str, Any]) -> None:
-    """Refuse data other than what a checkpoint was trained on, by the ``config.yaml`` beside it (if it is still there).
+def check_same_data(checkpoint: Path, data: dict[str, Any]) -> None:
+    """Refuse data other than what a checkpoint was trained on, by the config in it (that of a command line's run).
 
     On another fold, test answers would be among those it learnt from. Options of how batches are made may differ.
 
     Raises:
         RunError: naming the first option that differs and both values.
     """
-    if not saved.is_file():
+    config = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True).get("config")
+    if config is None:
         return
-    trained = yaml.safe_load(saved.read_text(encoding="utf-8"))["data"]
+    trained, saved = config["data"], checkpoint.parent.parent / "config.yaml"
+    use = f"`--config {saved}`, or " if saved.is_file() else ""
     theirs, ours = ({"class_path": of["class_path"]} | options(of.get("init_args", {})) for of in (trained, data))
     known = {name.partition(".")[0] for name in theirs}  # options of a newer release are not compared
     for name in dict.fromkeys([*theirs, *(name for name in ours if name.partition(".")[0] in known)]):
@@ -78,7 +80,7 @@ def check_same_data(saved: Path, data: dict[str, Any]) -> None:
         if name not in BATCH_OPTIONS and found != wanted:
             raise RunError(
                 f"--data.{name}: found {shown(wanted)}, but the checkpoint was trained with {shown(found)}, so its "
-                f"training data may hold what is asked now. Use `--config {saved}`, or --data.{name} {shown(found)}"
+                f"training data may hold what is asked now. Use {use}--data.{name} {shown(found)}"
             )
 
 

@@ -207,10 +207,9 @@ def test_weights_that_are_none_are_refused(tmp_path: Path, content: dict[str, An
 def test_weights_that_saw_a_fold_left_out_are_refused(
     tmp_path: Path, theirs: list[int], ours: list[int], fine: bool
 ) -> None:
-    (tmp_path / "checkpoints").mkdir()
-    file = tmp_path / "checkpoints/last.ckpt"
-    torch.save({"state_dict": BackboneModule(TinySound(3)).state_dict()}, file)
-    (tmp_path / "config.yaml").write_text(f"data: {{init_args: {{left_out: {theirs}}}}}")
+    file = tmp_path / "last.ckpt"
+    config = {"data": {"init_args": {"left_out": theirs}}}
+    torch.save({"state_dict": BackboneModule(TinySound(3)).state_dict(), "config": config}, file)
     if fine:
         start_from(TinySound(3), str(file), ours)
         return

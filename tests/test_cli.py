@@ -68,6 +68,9 @@ def test_print_config_and_help(here: Path, capsys: pytest.CaptureFixture[str]) -
         ("model.kernel", "x", "'hadamard' or 'bilinear' or 'concat'"),
         ("trainer.max_epochs", "x", "int or null"),
         ("predictions.rows", "x", "'pairs' or 'best'"),
+        ("model.optimizer.lr", "x", "float or Tensor"),  # a class inside a class
+        ("model.optimizer", "x", "a class by name or path"),
+        ("model", "3", "LightningModule or null"),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_named_in_a_line(
@@ -92,6 +95,8 @@ def test_a_misspelt_argument_is_refused_in_python_too(where: Any) -> None:
         (["--checkpoint.monitr", "x"], "'checkpoint.monitr'; did you mean 'checkpoint.monitor'?"),
         (["--data", "SocialDataModul"], "'SocialDataModul'; did you mean 'SocialDataModule'?"),
         (["--model", "RRNetModul"], "'RRNetModul'; did you mean 'RRNetModule'?"),
+        (["--model", "BackboneModule", "--model.backbone", "LogMelCN"], "'LogMelCN'; did you mean 'LogMelCNN'?"),
+        (["--config", "trainer.yaml"], "'trainer.max_epoch'; did you mean 'trainer.max_epochs'?"),
         (["--data.scorer.model", "RRNetModule"], "'RRNetModule' here: it is of another kind than wanted"),
         (["--config", "typo.yaml"], "'mask_ration'; did you mean 'mask_ratio'?"),
     ],
@@ -100,6 +105,7 @@ def test_unknown_names_fail_with_the_nearest(
     here: Path, capsys: pytest.CaptureFixture[str], args: list[str], meant: str
 ) -> None:
     Path("typo.yaml").write_text(Path("mini.yaml").read_text().replace("batch_size: 8", "mask_ration: 0.3"))
+    Path("trainer.yaml").write_text("trainer: {max_epoch: 3}")
     assert refused(capsys, mini("fit", *args)).rstrip().endswith(f"error: unknown option or name {meant}")
 
 
@@ -168,7 +174,10 @@ def test_data_root_from_the_environment(here: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_checkpoint_of_other_widths_is_refused(last: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (last.parents[1] / "config.yaml").unlink()  # which would name the option
+    checkpoint = torch.load(last, weights_only=True)
+    torch.save(
+        {name: value for name, value in checkpoint.items() if name != "config"}, last
+    )  # it would name the option
     for subcommand in ("fit", "test"):
         message = refused(capsys, mini(subcommand, "--ckpt_path", "last", "--data.attributes", "random"))
         assert "checkpoint: found network.encoder.source" in message and "use the config.yaml beside it" in message
@@ -180,6 +189,9 @@ def test_checkpoint_of_another_fold_is_refused(last: Path, capsys: pytest.Captur
     assert "--data.fold: found 2, but the checkpoint was trained with 0" in message
     config = str(last.parents[1] / "config.yaml")
     assert "Use `--config runs/" in message
+    shutil.copy(last, "moved.ckpt")
+    message = refused(capsys, mini(subcommand, "--ckpt_path", "moved.ckpt", "--data.fold", "2"))
+    assert "--data.fold: found 2, but the checkpoint was trained with 0" in message and "--config" not in message
     main(
         [subcommand, "--config", config, "--ckpt_path", str(last), "--data.batch_size", "4"]
     )  # not what is learnt from

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 
 from rrnet_lightning.runs import RunError, check_same_data, find_checkpoint, git_commit, new_run_id, run_folder
 
@@ -80,8 +79,8 @@ def test_git_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_other_data_than_trained_on_is_named_as_it_is_written(
     tmp_path: Path, trained: dict[str, Any], ours: dict[str, Any], message: str
 ) -> None:
-    saved = tmp_path / "config.yaml"
-    saved.write_text(yaml.safe_dump({"data": {"class_path": "D", "init_args": trained}}))
+    saved = tmp_path / "last.ckpt"
+    torch.save({"config": {"data": {"class_path": "D", "init_args": trained}}}, saved)
     check_same_data(saved, {"class_path": "D", "init_args": {**trained, "new": 1, "batch_size": 3}})
     with pytest.raises(RunError) as error:
         check_same_data(saved, {"class_path": "D", "init_args": ours})

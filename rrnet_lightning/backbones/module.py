@@ -1,15 +1,12 @@
 """BackboneModule: trains any backbone on raw samples, and predicts features and candidate scores."""
 
-import contextlib
 import math
 import pickle
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
@@ -195,35 +192,29 @@ class BackboneModule(Resumable):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 
-def _check_unseen(checkpoint: str, left_out: Sequence[int]) -> None:
-    file = Path(checkpoint).absolute().parents[1] / "config.yaml"
-    theirs = None
-    with contextlib.suppress(OSError, KeyError, TypeError, yaml.YAMLError):
-        theirs = yaml.safe_load(file.read_text(encoding="utf-8"))["data"]["init_args"]["left_out"]
-    if left_out and not set(left_out) <= set(theirs or ()):
-        raise DataError(
-            f"weights: {checkpoint}: found a backbone trained without the folds {theirs} ({file}), wanted one without "
-            f"{list(left_out)}, which this one must not see. Set --model.weights to another, or to null"
-        )
-
-
 def start_from(backbone: Backbone, checkpoint: str, left_out: Sequence[int] = ()) -> None:
     """Copy into a backbone what fits of the one in a checkpoint of :class:`BackboneModule`.
 
     Raises:
-        DataError: not such a checkpoint, nothing in it fits, or the config.yaml of its run does not say that it too was
-            trained without the folds ``left_out``.
+        DataError: not such a checkpoint, nothing in it fits, or it does not say that it too was trained without the
+            folds ``left_out``.
     """
-    _check_unseen(checkpoint, left_out)
     try:
-        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        weights, config = saved["state_dict"], saved.get("config")
     except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
         raise DataError(
             f"weights: {checkpoint}: cannot be read as a checkpoint ({type(error).__name__}: {error}). Set "
             "--model.weights to a last.ckpt of a backbone's run, or to null"
         ) from error
+    theirs = config["data"]["init_args"]["left_out"] if config else None
+    if left_out and not set(left_out) <= set(theirs or ()):
+        raise DataError(
+            f"weights: {checkpoint}: found a backbone trained without the folds {theirs}, wanted one without "
+            f"{list(left_out)}, which this one must not see. Set --model.weights to another, or to null"
+        )
     wanted = backbone.state_dict()
-    found = {name.removeprefix("backbone."): value for name, value in saved.items()}
+    found = {name.removeprefix("backbone."): value for name, value in weights.items()}
     fits = {name: value for name, value in found.items() if name in wanted and value.shape == wanted[name].shape}
     if not any(name in fits for name, _ in backbone.named_parameters()):
         raise DataError(
