@@ -20,7 +20,7 @@ from rrnet_lightning.callbacks import PredictionTable, PredictionWriter, SaveCon
 from rrnet_lightning.checkpoints import CheckpointError
 from rrnet_lightning.data import DataError
 from rrnet_lightning.graph import GraphError
-from rrnet_lightning.parser import Parser
+from rrnet_lightning.parser import WIDTHS, OptionError, Parser, refuse_null
 from rrnet_lightning.runs import RunError, check_same_data, find_checkpoint, run_folder
 
 
@@ -38,10 +38,6 @@ class Wandb:
     name: str | None = None
     group: str | None = None
     entity: str | None = None
-
-
-class OptionError(ValueError):
-    """The data, the model or the trainer refuses one of its options."""
 
 
 USER_ERRORS = (
@@ -69,7 +65,7 @@ class RRNetCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Link the data's widths to the model and add checkpoints, predictions and W&B."""
-        for width in ("source_dim", "target_dim", "edge_dim"):
+        for width in WIDTHS:
             parser.link_arguments(f"data.{width}", f"model.init_args.{width}", apply_on="instantiate")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults({"checkpoint.filename": "best", "checkpoint.enable_version_counter": False})
@@ -82,6 +78,8 @@ class RRNetCLI(LightningCLI):
         config = self.config[self.config.subcommand]
         if isinstance(config.seed_everything, int) and config.seed_everything < 0:
             raise OptionError(f"seed_everything: found {config.seed_everything}, wanted at least 0")
+        for part in ("model", "data"):
+            refuse_null(part, config[part] and config[part].as_dict())
         root = Path(config.trainer.default_root_dir or "runs")
         if self.config.subcommand != "fit" and not config.ckpt_path:
             raise RunError("--ckpt_path: none given, the weights would be random. Give a file, or `best` or `last`")

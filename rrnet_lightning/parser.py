@@ -2,15 +2,18 @@
 
 import difflib
 import inspect
+import pydoc
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import is_dataclass
+from typing import Any, NoReturn, get_args, get_type_hints
 
 import lightning as L
 from lightning.pytorch.cli import LightningArgumentParser
 
 from rrnet_lightning.backbones import Backbone
 
+WIDTHS = ("source_dim", "target_dim", "edge_dim")  # the model has them from the data
 UNKNOWN = re.compile(
     r"unrecognized arguments: --(?P<flag>[^\s=]+)|Option '(?P<option>[^']+)' is not accepted"
     r"|does not accept option '(?P<inner>[^']+)'|dot import path string: (?P<name>\w+)"
@@ -22,6 +25,10 @@ KEY = r'Parser key "([\w.]+)":'
 VALUE = re.compile(rf"{KEY}\s+Expected an? (?P<kind>.+)\. Got value: (?P<found>.*)")
 UNION = re.compile(r"Subtypes: \[(?P<kind>.*)\]\s(?:.*\n)*?\s*Given value: (?P<found>.*)")
 REASON = re.compile(rf"Problem with given class_path '[^']*':\s+(?:{KEY}\s+)*(?P<reason>.*)")
+
+
+class OptionError(ValueError):
+    """The data, the model or the trainer refuses one of its options."""
 
 
 class Parser(LightningArgumentParser):
@@ -61,8 +68,39 @@ def short(message: str, known: Sequence[str]) -> str:
     if found := VALUE.match(message) or UNION.search(message):
         kind = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", found["kind"])
         kind = re.sub(r"typing\.Literal\[(.*?)\]", r"\1", kind).replace("NoneType", "null").replace("Sequence", "list")
-        return f"--{option}: found {found['found']}, wanted {kind.replace(', ', ' or ')}"
+        value = "null" if found["found"] == "None" else found["found"]
+        return f"--{option}: found {value}, wanted {kind.replace(', ', ' or ')}"
     return message
+
+
+def refuse_null(option: str, config: Mapping[str, Any] | None) -> None:
+    """Refuse a class that is missing, and null for an option of a class of ours whose type does not name it.
+
+    The parser takes null for anything that has a default.
+
+    Raises:
+        OptionError: names the option.
+    """
+    if config is None:
+        raise OptionError(f"--{option}: found none, wanted a class by name: in --config, or --{option} <class>")
+    _refuse_null(option, pydoc.locate(config["class_path"]), config.get("init_args") or {})
+
+
+def _refuse_null(option: str, cls: Any, given: Mapping[str, Any]) -> None:
+    kinds: dict[str, Any] = {}
+    for base in reversed(inspect.getmro(cls) if inspect.isclass(cls) else ()):
+        if base.__module__.startswith("rrnet_lightning.") and "__init__" in vars(base):
+            kinds |= get_type_hints(vars(base)["__init__"])
+    for name, value in given.items():
+        kind = Any if name in WIDTHS else kinds.get(name, Any)
+        null = value is None and kind is not Any and type(None) not in get_args(kind)
+        if null or (is_dataclass(kind) and not isinstance(value, Mapping)):
+            wanted = re.sub(r"(\w+\.)+", "", str(kind) if get_args(kind) else kind.__name__)
+            raise OptionError(f"--{option}.{name}: found {'null' if null else value}, wanted {wanted}")
+        if is_dataclass(kind):
+            _refuse_null(f"{option}.{name}", kind, value)
+        elif isinstance(value, Mapping) and "class_path" in value:
+            refuse_null(f"{option}.{name}", value)
 
 
 def nearest(unknown: str, known: Iterable[str]) -> list[str]:

@@ -71,6 +71,9 @@ def test_print_config_and_help(here: Path, capsys: pytest.CaptureFixture[str]) -
         ("model.optimizer.lr", "x", "float or Tensor"),  # a class inside a class
         ("model.optimizer", "x", "a class by name or path"),
         ("model", "3", "LightningModule or null"),
+        ("data.neighbors", "null", "int"),
+        ("data.fan_out", "null", "Sequence[int]"),
+        ("model.objective.high", "null", "float"),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_named_in_a_line(
@@ -78,6 +81,25 @@ def test_a_value_of_the_wrong_kind_is_named_in_a_line(
 ) -> None:
     said = refused(capsys, mini("fit", f"--{option}", value))
     assert said.splitlines()[-1] == f"error: --{option}: found {value}, wanted {wanted}"
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--data.relations", "null"], "--data.relations: found null, wanted Relations"),
+        (["--data.relations.votes", "null"], "--data.relations.votes: found null, wanted bool"),
+        (["--data.relations", "[1]"], "--data.relations: found [1], wanted Relations"),
+    ],
+)
+def test_a_group_of_options_is_checked_too(
+    here: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    said = refused(capsys, ["fit", "--model", "RRNetModule", "--data", "ImageDataModule", *options])
+    assert said.splitlines()[-1] == f"error: {message}"
+
+
+def test_a_config_without_data_says_so(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--data: found none, wanted a class by name" in refused(capsys, ["fit", "--model", "RRNetModule"])
 
 
 @pytest.mark.parametrize("where", [ImageDataModule, SocialDataModule, SoundDataModule])
