@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+import yaml
 
 from benchmarks import refine
 from benchmarks.processes import ROOT
@@ -15,13 +16,18 @@ from benchmarks.refine_report import recall_ceiling
 from benchmarks.refine_rows import Result, append_result, read_results
 from benchmarks.refine_runs import arguments, predictions_file, read_predictions
 from benchmarks.refine_table import markdown, sample_interval, summarise
-from benchmarks.refiners import PEERS
+from benchmarks.refiners import MAX_K, PEERS, SHRINKAGE
 from benchmarks.rows import BenchmarkError, Job
 from rrnet_lightning.cli import RRNetCLI
 from rrnet_lightning.data import TEST, Candidates
 from rrnet_lightning.data.features import Features, keep_features
 
 CLASSES = ("cat", "dog", "car crash")
+
+
+def test_peers_may_have_what_rrnet_has() -> None:
+    data = yaml.safe_load((ROOT / "configs/sound_esc50.yaml").read_text())["data"]["init_args"]
+    assert data["source_k"] == MAX_K and data["relations"]["discriminant"] == SHRINKAGE
 
 
 def test_the_interval_over_samples_by_hand() -> None:

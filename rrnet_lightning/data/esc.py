@@ -23,12 +23,12 @@ SECONDS = 5
 FULL_SCALE = 32768
 CACHE_FORMAT = 1  # count up when the same files give other waveforms
 COUNTS = (
-    "clips of several channels",
-    "clips shorter than 5 s",
-    "clips longer than 5 s",
-    "clips beyond full scale",
-    "silent clips",
-    "sound files without a row",
+    "clips of several channels (mean taken)",
+    "clips shorter than 5 s (zeros added)",
+    "clips longer than 5 s (cut)",
+    "clips beyond full scale (set to it)",
+    "silent clips (kept)",
+    "sound files without a row (left out)",
 )
 
 
@@ -136,7 +136,7 @@ def _decode(file: Path, table: Path, sounds: Sequence[Path], rate: int, esc10: b
     numbers = sorted({row.target for row, _ in chosen})
     named = {row.target: row.name for row, _ in chosen}
     counts = Counter({name: 0 for name in COUNTS})
-    counts["sound files without a row"] = len(sounds) - len(set(paths))
+    counts["sound files without a row (left out)"] = len(sounds) - len(set(paths))
     note = {
         "digest": digest,
         "rate": rate,

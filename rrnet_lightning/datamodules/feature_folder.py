@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from lightning.pytorch.utilities import rank_zero_info
+
 from rrnet_lightning.data import Candidates, DataError, data_root
 from rrnet_lightning.data.views import feature_views, test_files
 
@@ -36,7 +38,9 @@ class FeatureFolder:
 
     def views(self, transductive: bool) -> list[Candidates]:
         """Read all views, the final one last."""
-        _ = self._about  # refuses features of another data set
+        *others, final = self._about[2]  # refuses features of another data set
+        learns = f"learns in the spaces of {', '.join(others)}, " if others and self.cross_fit else ""
+        rank_zero_info(f"{self.folder}, fold {self.test_fold}: {learns}answers in that of {final}")
         return feature_views(
             self.folder,
             self.test_fold,
@@ -48,7 +52,8 @@ class FeatureFolder:
         )
 
     @cached_property
-    def _about(self) -> tuple[Sequence[str], int]:
+    def _about(self) -> tuple[Sequence[str], int, list[str]]:
+        """Class names, width and names of the files, the final view's last."""
         files = test_files(self.folder, self.test_fold, backbone=self.backbone, checksum=self.checksum)
         final = list(files.values())[-1]
         if final.dataset != self.dataset:
@@ -56,7 +61,7 @@ class FeatureFolder:
                 f"{self.folder}: found features of {final.dataset}, wanted {self.dataset}. Correct --data.features or "
                 "--data.dataset"
             )
-        return final.names, final.features.shape[1]
+        return final.names, final.features.shape[1], [file.stem for file in files]
 
 
 def default_words(root: str | None) -> str | None:

@@ -71,7 +71,7 @@ class RawSoundDataModule(RawDataModule):
             self._clips = read_esc(folder, self.rate, esc10=folder.name != self.dataset)
             special = [f"{count} {what}" for what, count in self._clips.counts.items() if count]
             if special:
-                rank_zero_info(f"{folder}: {', '.join(special)}; see read_esc for what is done with them")
+                rank_zero_info(f"{folder}: {', '.join(special)}")
         return self._clips
 
     def _folder(self) -> Path:

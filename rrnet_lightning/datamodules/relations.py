@@ -67,7 +67,7 @@ class Relations:
         if self.discriminant and not held:
             raise DataError(
                 "relations.discriminant: found no held-out samples to ask in training, and must not let those asked "
-                "shape the space. Set --data.relations.discriminant 0, or --data.cross_fit true"
+                "shape the space. Set --data.relations.discriminant 0, or with feature files --data.cross_fit true"
             )
 
     def columns(self, data: HeteroData, visible: Tensor, scales: Mapping[str, Scaling]) -> list[Tensor]:

@@ -108,12 +108,12 @@ def test_special_clips_are_counted(folder: Path, tmp_path: Path) -> None:
     (folder / "audio/notes.txt").touch()
     clips = read_esc(folder, RATE, tmp_path / "c")
     assert clips.counts == {
-        "clips of several channels": 1,
-        "clips shorter than 5 s": 1,
-        "clips longer than 5 s": 1,
-        "clips beyond full scale": 1,
-        "silent clips": 2,
-        "sound files without a row": 1,
+        "clips of several channels (mean taken)": 1,
+        "clips shorter than 5 s (zeros added)": 1,
+        "clips longer than 5 s (cut)": 1,
+        "clips beyond full scale (set to it)": 1,
+        "silent clips (kept)": 2,
+        "sound files without a row (left out)": 1,
     }
     kept = {path.stem: clips.waveforms[clips.ids.index(path.stem)].astype(float) for path in paths}
     wanted = np.round(samples * 32768)
@@ -135,7 +135,7 @@ def test_resampling(folder: Path, sound: Path, tmp_path: Path, found: int, rate:
     high = 0 if found < rate else 1
     soundfile.write(sound, tone(found, 1000) + high * tone(found, 5000), found)
     clips = read_esc(folder, rate, tmp_path / "c")
-    assert clips.waveforms.shape == (12, 5 * rate) and clips.counts["clips shorter than 5 s"] == 0
+    assert clips.waveforms.shape == (12, 5 * rate) and clips.counts["clips shorter than 5 s (zeros added)"] == 0
     inside = slice(rate // 10, -rate // 10)  # the filter sees the ends
     error = clips.samples([0])[0].numpy()[inside] - tone(rate, 1000)[inside]
     assert np.abs(error).max() < 0.005
@@ -143,7 +143,11 @@ def test_resampling(folder: Path, sound: Path, tmp_path: Path, found: int, rate:
 
 def test_esc10_inside_esc50_and_wrong_number_of_classes(folder: Path, tmp_path: Path) -> None:
     clips = read_esc(folder, RATE, tmp_path / "c", esc10=True, classes=2)
-    assert clips.names == ("dog", "rooster") and len(clips.ids) == 8 and clips.counts["sound files without a row"] == 0
+    assert (
+        clips.names == ("dog", "rooster")
+        and len(clips.ids) == 8
+        and clips.counts["sound files without a row (left out)"] == 0
+    )
     assert (clips.waveforms[4] == esc_clip(0, 4, RATE)).all() and clips.label.tolist() == [0, 0, 1, 1] * 2
     with pytest.raises(DataError, match=r"esc50.csv: found 3 classes, wanted 2.*chosen with esc10"):
         read_esc(folder, RATE, tmp_path / "c", classes=2)
