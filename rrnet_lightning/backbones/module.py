@@ -207,7 +207,7 @@ def start_from(backbone: Backbone, checkpoint: str, left_out: Sequence[int] = ()
             f"weights: {checkpoint}: cannot be read as a checkpoint ({type(error).__name__}: {error}). Set "
             "--model.weights to a last.ckpt of a backbone's run, or to null"
         ) from error
-    theirs = config["data"]["init_args"]["left_out"] if config else None
+    theirs = config["data"].get("init_args", {}).get("left_out") if config else None
     if left_out and not set(left_out) <= set(theirs or ()):
         raise DataError(
             f"weights: {checkpoint}: found a backbone trained without the folds {theirs}, wanted one without "
