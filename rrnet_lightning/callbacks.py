@@ -50,8 +50,8 @@ class SaveConfig(SaveConfigCallback):
             logger.log_hyperparams({**config, "git_commit": git_commit()})
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Put the config into the checkpoint."""
-        checkpoint["config"] = self._resolved(trainer)
+        """Put the config into the checkpoint; a resumed run keeps that which it was started with."""
+        checkpoint["config"] = getattr(pl_module, "trained_by", None) or self._resolved(trainer)
 
     def _resolved(self, trainer: L.Trainer) -> dict[str, Any]:
         config: dict[str, Any] = yaml.safe_load(self.parser.dump(self.config, skip_none=False))

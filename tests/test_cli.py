@@ -252,4 +252,6 @@ def test_unusable_checkpoints_are_refused(last: Path, capsys: pytest.CaptureFixt
 def test_resume_goes_on_in_the_same_folder(last: Path) -> None:
     main(mini("fit", "--ckpt_path", "last", "--trainer.max_epochs", "3"))
     assert only_run(Path()).resolve() == last.parents[1]
-    assert torch.load(last, weights_only=True)["epoch"] == 2
+    resumed = torch.load(last, weights_only=True)
+    assert resumed["epoch"] == 2
+    assert resumed["config"]["trainer"]["max_epochs"] == 1  # as it was started: what a backbone's recipe is made of
