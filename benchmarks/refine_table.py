@@ -21,8 +21,8 @@ over seeds of the mean over folds. Gain: minus the backbone alone, in points, on
 of all test samples of all folds, each sample's correctness averaged over seeds: the trained models are taken as given,
 samples as independent), then the t-interval over folds. NLL (nats) and ECE (15 bins) where scores are probabilities of
 all classes. All models have the same features and, but for the paper's settings, the same evidence; settings of peers
-were chosen on training views; how RR-Net's were is said in the README. Transductive models see the other unlabelled test
-samples, the others one at a time.
+were chosen on training views; how RR-Net's were is said in the README. Transductive models see the other unlabelled
+test samples, the others one at a time.
 Seconds: mean over runs; a peer's choice and answer without the search for neighbours, RR-Net's whole `fit` process.
 The paper's gain over its own backbones, which were others: {gain}.
 """
