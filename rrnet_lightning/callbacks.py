@@ -16,6 +16,7 @@ from lightning.pytorch.loggers import WandbLogger
 from torch import Tensor
 
 from rrnet_lightning.backbones.module import BackboneModule
+from rrnet_lightning.checkpoints import CONFIG
 from rrnet_lightning.feature_writer import FeatureWriter
 from rrnet_lightning.runs import git_commit
 
@@ -50,8 +51,9 @@ class SaveConfig(SaveConfigCallback):
             logger.log_hyperparams({**config, "git_commit": git_commit()})
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Put the config into the checkpoint; a resumed run keeps that which it was started with."""
-        checkpoint["config"] = getattr(pl_module, "trained_by", None) or self._resolved(trainer)
+        """Put the config into the checkpoint; a resumed run keeps that which it was started with, be it unknown."""
+        started = getattr(pl_module, "trained_by", None)
+        checkpoint[CONFIG] = self._resolved(trainer) if started is None else started
 
     def _resolved(self, trainer: L.Trainer) -> dict[str, Any]:
         config: dict[str, Any] = yaml.safe_load(self.parser.dump(self.config, skip_none=False))

@@ -1,14 +1,23 @@
 """Resumable: what all LightningModules here share: weights that must fit, exact resuming, copies."""
 
 import copy
+from collections.abc import Mapping
 from typing import Any, Self
 
 import lightning as L
 import torch
 
+CONFIG = "rrnet_config"  # key in a checkpoint
+
 
 class CheckpointError(ValueError):
     """A checkpoint does not fit the network that the data and the options ask for."""
+
+
+def trained_config(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the resolved config of the run that wrote a checkpoint; {} if that was no run of the command line."""
+    config = checkpoint.get(CONFIG)
+    return config if isinstance(config, dict) and isinstance(config.get("data"), dict) else {}
 
 
 class Resumable(L.LightningModule):
@@ -18,8 +27,7 @@ class Resumable(L.LightningModule):
     are those of the first.
 
     Attributes:
-        trained_by: the resolved config of the run whose checkpoint was loaded; None before, or if it held none, as one
-            of a run that was no command line's.
+        trained_by: :func:`trained_config` of the checkpoint that was loaded; None where none was.
     """
 
     trained_by: dict[str, Any] | None = None
@@ -46,7 +54,7 @@ class Resumable(L.LightningModule):
                     f"checkpoint: found {name} {saved.get(name, 'missing')}, wanted {wanted.get(name, 'none')}. It "
                     "belongs to other data or other options: use the config.yaml beside it, on its own data"
                 )
-        self.trained_by = checkpoint.get("config")
+        self.trained_by = trained_config(checkpoint)
         if self._trainer is not None and self._trainer.training and "rng_state" in checkpoint:
             torch.set_rng_state(checkpoint["rng_state"].cpu())
             if self.device.type == "cuda" and "cuda_rng_state" in checkpoint:

@@ -20,7 +20,7 @@ from rrnet_lightning.callbacks import PredictionTable, PredictionWriter, SaveCon
 from rrnet_lightning.checkpoints import CheckpointError
 from rrnet_lightning.data import DataError
 from rrnet_lightning.graph import GraphError
-from rrnet_lightning.parser import WIDTHS, OptionError, Parser, refuse_null
+from rrnet_lightning.parser import WIDTHS, OptionError, Parser, check_class
 from rrnet_lightning.runs import RunError, check_same_data, find_checkpoint, run_folder
 
 
@@ -79,7 +79,7 @@ class RRNetCLI(LightningCLI):
         if isinstance(config.seed_everything, int) and config.seed_everything < 0:
             raise OptionError(f"seed_everything: found {config.seed_everything}, wanted at least 0")
         for part in ("model", "data"):
-            refuse_null(part, config[part] and config[part].as_dict())
+            check_class(part, config[part] and config[part].as_dict())
         root = Path(config.trainer.default_root_dir or "runs")
         if self.config.subcommand != "fit" and not config.ckpt_path:
             raise RunError("--ckpt_path: none given, the weights would be random. Give a file, or `best` or `last`")
@@ -97,7 +97,7 @@ class RRNetCLI(LightningCLI):
         """Build data, model and trainer; what one of them refuses is said in its own words, not in the parser's."""
         try:
             super().instantiate_classes()
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             cause: BaseException = error
             while cause.__cause__ is not None and not isinstance(cause, USER_ERRORS):
                 cause = cause.__cause__

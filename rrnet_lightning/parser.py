@@ -40,12 +40,12 @@ class Parser(LightningArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the reason in one line, the nearest valid name last, and leave with status 2."""
         options = _options(getattr(ex, "subcommand_parser", None) or self)
-        message = short(message, [*options, *_class_options()])
+        message = short(message, options, _class_options())
         super().error(message.partition(". Got value: Namespace(")[0], ex)
 
 
-def short(message: str, known: Sequence[str]) -> str:
-    """Return in one line what jsonargparse says, with the nearest of the ``known`` names; else as it is.
+def short(message: str, known: Sequence[str], others: Sequence[str] = ()) -> str:
+    """Return in one line what jsonargparse says, with the nearest of the ``known`` names, else the others; or as it is.
 
     A class inside a class has a parser of its own, which has made its part short already.
     """
@@ -56,7 +56,7 @@ def short(message: str, known: Sequence[str]) -> str:
         return f"--{option}.{inside[1]}" if option else message
     if found := UNKNOWN.search(message):
         unknown = next(name for name in found.groups() if name)
-        names = nearest(unknown, known)
+        names = nearest(unknown, known) or nearest(unknown, others)
         if unknown in names:
             return f"unknown option or name {unknown!r} here: it is of another kind than wanted"
         if names:
@@ -73,24 +73,29 @@ def short(message: str, known: Sequence[str]) -> str:
     return message
 
 
-def refuse_null(option: str, config: Mapping[str, Any] | None) -> None:
-    """Refuse a class that is missing, and null for an option of a class of ours whose type does not name it.
-
-    The parser takes null for anything that has a default.
+def check_class(option: str, config: Mapping[str, Any] | None) -> None:
+    """Check that a class is named, and :func:`check_options`, those of classes inside it too.
 
     Raises:
         OptionError: names the option.
     """
     if config is None:
         raise OptionError(f"--{option}: found none, wanted a class by name: in --config, or --{option} <class>")
-    _refuse_null(option, pydoc.locate(config["class_path"]), config.get("init_args") or {})
+    check_options(option, pydoc.locate(config["class_path"]), config.get("init_args") or {})
 
 
-def _refuse_null(option: str, cls: Any, given: Mapping[str, Any]) -> None:
+def check_options(option: str, cls: Any, given: Mapping[str, Any]) -> None:
+    """Refuse null for what our classes do not take it for: the parser lets it pass for all that has a default.
+
+    Raises:
+        OptionError: names the option.
+    """
     kinds: dict[str, Any] = {}
     for base in reversed(inspect.getmro(cls) if inspect.isclass(cls) else ()):
-        if base.__module__.startswith("rrnet_lightning.") and "__init__" in vars(base):
-            kinds |= get_type_hints(vars(base)["__init__"])
+        ours = base.__module__.startswith("rrnet_lightning.")
+        if "__init__" in vars(base):  # what another's class takes in our stead is its own affair
+            own = vars(base)["__init__"]
+            kinds |= get_type_hints(own) if ours else dict.fromkeys(inspect.signature(own).parameters, Any)
     for name, value in given.items():
         kind = Any if name in WIDTHS else kinds.get(name, Any)
         null = value is None and kind is not Any and type(None) not in get_args(kind)
@@ -98,9 +103,9 @@ def _refuse_null(option: str, cls: Any, given: Mapping[str, Any]) -> None:
             wanted = re.sub(r"(\w+\.)+", "", str(kind) if get_args(kind) else kind.__name__)
             raise OptionError(f"--{option}.{name}: found {'null' if null else value}, wanted {wanted}")
         if is_dataclass(kind):
-            _refuse_null(f"{option}.{name}", kind, value)
+            check_options(f"{option}.{name}", kind, value)
         elif isinstance(value, Mapping) and "class_path" in value:
-            refuse_null(f"{option}.{name}", value)
+            check_class(f"{option}.{name}", value)
 
 
 def nearest(unknown: str, known: Iterable[str]) -> list[str]:

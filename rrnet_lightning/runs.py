@@ -10,6 +10,8 @@ from typing import Any
 import torch
 import yaml
 
+from rrnet_lightning.checkpoints import trained_config
+
 # how batches are made and where files lie: not what is learnt from
 BATCH_OPTIONS = {"root", "download", "url", "predict_path", "mask_ratio", "batch_size", "fan_out", "eval_fan_out"}
 BATCH_OPTIONS |= {"steps_per_epoch", "num_workers"}
@@ -68,8 +70,13 @@ def check_same_data(checkpoint: Path, data: dict[str, Any]) -> None:
     Raises:
         RunError: naming the first option that differs and both values.
     """
-    config = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True).get("config")
-    if config is None:
+    config = trained_config(torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True))
+    if not config and data.get("init_args", {}).get("left_out"):
+        raise RunError(
+            f"--ckpt_path: {checkpoint} does not say what it was trained on, as those of `train.py fit` do, and may "
+            "have seen the folds left out. Train it with `train.py fit`, or set --data.left_out []"
+        )
+    if not config:
         return
     trained, saved = config["data"], checkpoint.parent.parent / "config.yaml"
     use = f"`--config {saved}`, or " if saved.is_file() else ""
@@ -77,11 +84,17 @@ def check_same_data(checkpoint: Path, data: dict[str, Any]) -> None:
     known = {name.partition(".")[0] for name in theirs}  # options of a newer release are not compared
     for name in dict.fromkeys([*theirs, *(name for name in ours if name.partition(".")[0] in known)]):
         found, wanted = theirs.get(name), ours.get(name)
-        if name not in BATCH_OPTIONS and found != wanted:
+        if name not in BATCH_OPTIONS and not same(found, wanted):
             raise RunError(
                 f"--data.{name}: found {shown(wanted)}, but the checkpoint was trained with {shown(found)}, so its "
                 f"training data may hold what is asked now. Use {use}--data.{name} {shown(found)}"
             )
+
+
+def same(one: Any, two: Any) -> bool:
+    """Tell whether two values are equal, or lead to the same file or folder."""
+    paths = isinstance(one, str) and isinstance(two, str) and Path(one).exists()
+    return bool(one == two or (paths and Path(one).resolve() == Path(two).resolve()))
 
 
 def options(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -209,7 +209,7 @@ def test_weights_that_saw_a_fold_left_out_are_refused(
 ) -> None:
     file = tmp_path / "last.ckpt"
     config = {"data": {"init_args": {"left_out": theirs}}}
-    torch.save({"state_dict": BackboneModule(TinySound(3)).state_dict(), "config": config}, file)
+    torch.save({"state_dict": BackboneModule(TinySound(3)).state_dict(), "rrnet_config": config}, file)
     if fine:
         start_from(TinySound(3), str(file), ours)
         return

@@ -9,6 +9,7 @@ import yaml
 from rrnet_lightning.cli import main
 from rrnet_lightning.datamodules import ImageDataModule, SocialDataModule, SoundDataModule
 from rrnet_lightning.module import RRNetModule
+from rrnet_lightning.parser import OptionError, check_options
 from tests.command import mini, only_run, refused, start
 
 
@@ -96,6 +97,16 @@ def test_a_group_of_options_is_checked_too(
 ) -> None:
     said = refused(capsys, ["fit", "--model", "RRNetModule", "--data", "ImageDataModule", *options])
     assert said.splitlines()[-1] == f"error: {message}"
+
+
+def test_an_option_that_a_subclass_takes_is_its_own_affair() -> None:
+    class Mine(ImageDataModule):
+        def __init__(self, top_k: int | None = None, **options: Any) -> None:
+            super().__init__("digits", **options)
+
+    check_options("data", Mine, {"top_k": None})
+    with pytest.raises(OptionError, match=r"--data\.source_k: found null, wanted int"):
+        check_options("data", Mine, {"source_k": None})
 
 
 def test_a_config_without_data_says_so(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -198,7 +209,7 @@ def test_data_root_from_the_environment(here: Path, monkeypatch: pytest.MonkeyPa
 def test_checkpoint_of_other_widths_is_refused(last: Path, capsys: pytest.CaptureFixture[str]) -> None:
     checkpoint = torch.load(last, weights_only=True)
     torch.save(
-        {name: value for name, value in checkpoint.items() if name != "config"}, last
+        {name: value for name, value in checkpoint.items() if name != "rrnet_config"}, last
     )  # it would name the option
     for subcommand in ("fit", "test"):
         message = refused(capsys, mini(subcommand, "--ckpt_path", "last", "--data.attributes", "random"))
@@ -254,4 +265,6 @@ def test_resume_goes_on_in_the_same_folder(last: Path) -> None:
     assert only_run(Path()).resolve() == last.parents[1]
     resumed = torch.load(last, weights_only=True)
     assert resumed["epoch"] == 2
-    assert resumed["config"]["trainer"]["max_epochs"] == 1  # as it was started: what a backbone's recipe is made of
+    assert (
+        resumed["rrnet_config"]["trainer"]["max_epochs"] == 1
+    )  # as it was started: what a backbone's recipe is made of

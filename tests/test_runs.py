@@ -80,8 +80,24 @@ def test_other_data_than_trained_on_is_named_as_it_is_written(
     tmp_path: Path, trained: dict[str, Any], ours: dict[str, Any], message: str
 ) -> None:
     saved = tmp_path / "last.ckpt"
-    torch.save({"config": {"data": {"class_path": "D", "init_args": trained}}}, saved)
+    torch.save({"rrnet_config": {"data": {"class_path": "D", "init_args": trained}}}, saved)
     check_same_data(saved, {"class_path": "D", "init_args": {**trained, "new": 1, "batch_size": 3}})
     with pytest.raises(RunError) as error:
         check_same_data(saved, {"class_path": "D", "init_args": ours})
     assert message in str(error.value)
+
+
+def test_a_checkpoint_of_unknown_origin_may_not_leave_folds_out(tmp_path: Path) -> None:
+    torch.save({"state_dict": {}}, tmp_path / "o.ckpt")
+    check_same_data(tmp_path / "o.ckpt", {"class_path": "D", "init_args": {"fold": 1}})
+    with pytest.raises(RunError, match="does not say what it was trained on"):
+        check_same_data(tmp_path / "o.ckpt", {"class_path": "D", "init_args": {"left_out": [1]}})
+
+
+def test_a_folder_may_be_named_in_another_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "features").mkdir()
+    torch.save({"rrnet_config": {"data": {"class_path": "D", "init_args": {"features": "features"}}}}, "o.ckpt")
+    check_same_data(Path("o.ckpt"), {"class_path": "D", "init_args": {"features": str(tmp_path / "features")}})
+    with pytest.raises(RunError, match=r"--data\.features: found other"):
+        check_same_data(Path("o.ckpt"), {"class_path": "D", "init_args": {"features": "other"}})

@@ -16,7 +16,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from rrnet_lightning.backbones.base import Backbone
 from rrnet_lightning.backbones.schedule import Schedule, rate_factor
 from rrnet_lightning.backbones.sound_augment import ten_crops
-from rrnet_lightning.checkpoints import Resumable
+from rrnet_lightning.checkpoints import Resumable, trained_config
 from rrnet_lightning.data import DataError
 
 Batch = tuple[Tensor, Tensor, Tensor]  # raw samples, label [B] long, row in the data set [B] long
@@ -201,21 +201,20 @@ def start_from(backbone: Backbone, checkpoint: str, left_out: Sequence[int] = ()
     """
     try:
         saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        weights, config = saved["state_dict"], saved.get("config")
-    except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        theirs = trained_config(saved).get("data", {}).get("init_args", {}).get("left_out")
+        weights = {name.removeprefix("backbone."): value for name, value in saved["state_dict"].items()}
+    except (OSError, RuntimeError, LookupError, TypeError, AttributeError, EOFError, pickle.UnpicklingError) as error:
         raise DataError(
             f"weights: {checkpoint}: cannot be read as a checkpoint ({type(error).__name__}: {error}). Set "
             "--model.weights to a last.ckpt of a backbone's run, or to null"
         ) from error
-    theirs = config["data"].get("init_args", {}).get("left_out") if config else None
     if left_out and not set(left_out) <= set(theirs or ()):
         raise DataError(
             f"weights: {checkpoint}: found a backbone trained without the folds {theirs}, wanted one without "
             f"{list(left_out)}, which this one must not see. Set --model.weights to another, or to null"
         )
     wanted = backbone.state_dict()
-    found = {name.removeprefix("backbone."): value for name, value in weights.items()}
-    fits = {name: value for name, value in found.items() if name in wanted and value.shape == wanted[name].shape}
+    fits = {name: value for name, value in weights.items() if name in wanted and value.shape == wanted[name].shape}
     if not any(name in fits for name, _ in backbone.named_parameters()):
         raise DataError(
             f"weights: {checkpoint}: found no layer that fits {type(backbone).__name__}. Set --model.weights to a "
