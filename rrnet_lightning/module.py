@@ -171,7 +171,7 @@ class RRNetModule(Resumable):
         """Return the optimiser, and the scheduler where one is asked for."""
         try:
             optimizer = self.optimizer(self.parameters())
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise MisconfigurationException(f"optimizer: {error}. Correct --model.optimizer") from error
         if self.scheduler is None:
             return optimizer

@@ -24,7 +24,9 @@ VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 KEY = r'Parser key "([\w.]+)":'
 VALUE = re.compile(rf"{KEY}\s+Expected an? (?P<kind>.+)\. Got value: (?P<found>.*)")
 UNION = re.compile(r"Subtypes: \[(?P<kind>.*)\]\s(?:.*\n)*?\s*Given value: (?P<found>.*)")
-REASON = re.compile(rf"Problem with given class_path '[^']*':\s+(?:{KEY}\s+)*(?P<reason>.*)")
+REASON = re.compile(
+    rf"(?:Problem with given class_path '[^']*'|expects a function or a callable class):\s+(?:{KEY}\s+)*(?P<reason>.*)"
+)
 
 
 class OptionError(ValueError):

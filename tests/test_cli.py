@@ -161,6 +161,8 @@ def test_unknown_names_fail_with_the_nearest(
         (["--data.val_share", "0"], "error: val: no pair is to be predicted"),
         (["--seed_everything", "-1"], "error: seed_everything: found -1, wanted at least 0"),
         (["--trainer.default_root_dir", "mini.yaml"], "Not a directory: 'mini.yaml"),
+        (["--model.scheduler", "StepLR"], "--model.scheduler: the following arguments are required: step_size"),
+        (["--model.optimizer", "{class_path: torch.optim.Adam, init_args: {lr: null}}"], "Correct --model.optimizer"),
         (["--model.units", "[inner]"], "error: --model.units: found inner, wanted 'intra' or 'inter'"),
         (["--data.fan_out", "[-3]"], "error: fan_out: found -3, wanted numbers of neighbours, or -1 for all"),
         (["--trainer.accelerator", "cpuu"], "error: You selected an invalid accelerator name"),

@@ -180,7 +180,7 @@ class BackboneModule(Resumable):
         groups += [{"params": [p for p in self.parameters() if p.requires_grad and p.dim() < 2], "weight_decay": 0.0}]
         try:
             optimizer = self.optimizer([group for group in groups if group["params"]])
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise MisconfigurationException(f"optimizer: {error}. Correct --model.optimizer") from error
         steps = float(self.trainer.estimated_stepping_batches)
         if math.isinf(steps):
