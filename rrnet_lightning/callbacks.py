@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,7 +43,7 @@ class SaveConfig(SaveConfigCallback):
         file = Path(trainer.default_root_dir) / "config.yaml"
         if not trainer.is_global_zero or file.exists():
             return
-        config = self._resolved(trainer)
+        config = self._resolved
         file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(".part")
         part.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
@@ -53,11 +54,13 @@ class SaveConfig(SaveConfigCallback):
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         """Put the config into the checkpoint; a resumed run keeps that which it was started with, be it unknown."""
         started = getattr(pl_module, "trained_by", None)
-        checkpoint[CONFIG] = self._resolved(trainer) if started is None else started
+        checkpoint[CONFIG] = self._resolved if started is None else started
 
-    def _resolved(self, trainer: L.Trainer) -> dict[str, Any]:
+    @cached_property
+    def _resolved(self) -> dict[str, Any]:
+        """The config of a run that is to be made anew, in a folder of its own."""
         config: dict[str, Any] = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
-        config["trainer"]["default_root_dir"] = str(Path(trainer.default_root_dir).parent)
+        config["trainer"]["default_root_dir"] = str(Path(config["trainer"]["default_root_dir"]).parent)
         config["checkpoint"]["dirpath"] = None
         return config
 

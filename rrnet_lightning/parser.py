@@ -46,7 +46,7 @@ class Parser(LightningArgumentParser):
         super().error(message.partition(". Got value: Namespace(")[0], ex)
 
 
-def short(message: str, known: Sequence[str], others: Sequence[str] = ()) -> str:
+def short(message: str, known: Sequence[str], others: Sequence[str]) -> str:
     """Return in one line what jsonargparse says, with the nearest of the ``known`` names, else the others; or as it is.
 
     A class inside a class has a parser of its own, which has made its part short already.

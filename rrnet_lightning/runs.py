@@ -71,12 +71,12 @@ def check_same_data(checkpoint: Path, data: dict[str, Any]) -> None:
         RunError: naming the first option that differs and both values.
     """
     config = trained_config(torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True))
-    if not config and data.get("init_args", {}).get("left_out"):
-        raise RunError(
-            f"--ckpt_path: {checkpoint} does not say what it was trained on, as those of `train.py fit` do, and may "
-            "have seen the folds left out. Train it with `train.py fit`, or set --data.left_out []"
-        )
     if not config:
+        if data.get("init_args", {}).get("left_out"):
+            raise RunError(
+                f"--ckpt_path: {checkpoint} does not say what it was trained on, as those of `train.py fit` do: it may "
+                "have seen the folds left out. Train it with `train.py fit`, or set --data.left_out []"
+            )
         return
     trained, saved = config["data"], checkpoint.parent.parent / "config.yaml"
     use = f"`--config {saved}`, or " if saved.is_file() else ""

@@ -136,7 +136,7 @@ def _decode(file: Path, table: Path, sounds: Sequence[Path], rate: int, esc10: b
     numbers = sorted({row.target for row, _ in chosen})
     named = {row.target: row.name for row, _ in chosen}
     counts = Counter({name: 0 for name in COUNTS})
-    counts["sound files without a row (left out)"] = len(sounds) - len(set(paths))
+    counts[COUNTS[-1]] = len(sounds) - len(set(paths))
     note = {
         "digest": digest,
         "rate": rate,
