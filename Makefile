@@ -23,7 +23,7 @@ venv: .venv/.installed  ## create or update .venv (again only when pyproject.tom
 	@rm .venv/.unfinished && touch $@
 
 demo: venv  ## see it work in a minute, without a download or an account
-	$(BIN)/python -m rrnet_lightning.demo
+	$(BIN)/python -m rrnet_lightning.cli.demo
 
 test: venv  ## style, types and tests: everything CI runs
 	$(BIN)/ruff check .

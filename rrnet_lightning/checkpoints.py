@@ -6,12 +6,12 @@ from typing import Any, Self
 
 import lightning as L
 import torch
+from torch import Tensor
+
+from rrnet_lightning.errors import CheckpointError
 
 CONFIG = "rrnet_config"  # key in a checkpoint
-
-
-class CheckpointError(ValueError):
-    """A checkpoint does not fit the network that the data and the options ask for."""
+Predictions = dict[str, Tensor]  # rows of pairs: source, target, score and y
 
 
 def trained_config(checkpoint: Mapping[str, Any]) -> dict[str, Any]:

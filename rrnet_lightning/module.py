@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 from torchmetrics import MeanMetric, Metric, MetricCollection
 
-from rrnet_lightning.checkpoints import Resumable
-from rrnet_lightning.graph.schema import INTER, SOURCE, TARGET, GraphError
+from rrnet_lightning.checkpoints import Predictions, Resumable
+from rrnet_lightning.errors import GraphError
+from rrnet_lightning.graph.schema import INTER, SOURCE, TARGET
 from rrnet_lightning.nn.layers import Kernel
 from rrnet_lightning.nn.ops import Aggregation
 from rrnet_lightning.nn.rrnet import PAPER_SOUND, RRNet, Unit
 from rrnet_lightning.objectives import MappingObjective, Objective, RatingObjective
 
-Predictions = dict[str, Tensor]
 Scored = tuple[Tensor, Tensor, Tensor]  # logits, y and source of the supervised edges
 
 
@@ -27,7 +27,7 @@ def paper_sgd(params: Any) -> torch.optim.Optimizer:
 
 
 class RRNetModule(Resumable):
-    """Train, validate, test and predict with :class:`rrnet_lightning.nn.RRNet` on cross-modal graph batches.
+    """Train, validate, test and predict with :class:`rrnet_lightning.nn.rrnet.RRNet` on cross-modal graph batches.
 
     Args:
         source_dim, target_dim, edge_dim: attribute widths; the command line links them to the data.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rrnet_lightning.cli import main
+from rrnet_lightning.cli.command import main
 from tests.fake import write_filmtrust
 
 PROJECT = Path(__file__).parents[1]

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.io import savemat
 
-from rrnet_lightning.data.features import Features, keep_features
+from rrnet_lightning.candidates.features import Features, keep_features
 
 USERS, ITEMS = 30, 20
 ESC_CLASSES = {0: "dog", 1: "rooster", 10: "rain"}  # numbers and names of ESC-50; the first two stand for ESC-10

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.graph import build_graph, given_edges, given_pairs
+from rrnet_lightning.graph.build import build_graph, given_edges, given_pairs
 
 EDGE_DIM = 2
 

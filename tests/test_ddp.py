@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from rrnet_lightning.cli import main
+from rrnet_lightning.cli.command import main
 from tests.command import mini, only_run, run
 
 TWO = ["--trainer.strategy", "ddp", "--trainer.devices", "2", "--data.batch_size", "1"]

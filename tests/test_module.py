@@ -6,9 +6,8 @@ import lightning as L
 import pytest
 import torch
 
-from rrnet_lightning.checkpoints import CheckpointError
-from rrnet_lightning.data import DataError
 from rrnet_lightning.datamodules.social import SocialDataModule
+from rrnet_lightning.errors import CheckpointError, DataError
 from rrnet_lightning.module import RRNetModule, paper_sgd
 from rrnet_lightning.objectives import MappingObjective, RatingObjective
 from tests.fake import write_filmtrust

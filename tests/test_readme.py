@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rrnet_lightning.cli import main
+from rrnet_lightning.cli.command import main
 from tests.command import PROJECT
 from tests.fake import write_ciao, write_cifar, write_features
 

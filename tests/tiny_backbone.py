@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from rrnet_lightning.backbones.base import Backbone
+from rrnet_lightning.candidates.classifiers.base import Backbone
 
 
 class TinySound(Backbone):

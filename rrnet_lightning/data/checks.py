@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .errors import DataError
+from rrnet_lightning.errors import DataError
 
 
 def check_finite(name: str, x: Tensor) -> None:

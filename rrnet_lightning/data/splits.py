@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .errors import DataError
-from .ratings import Ratings, first_rows, rating_column, refuse_outside
-from .tables import Ints, Table, read_table
+from rrnet_lightning.data.files.columns import Ints, Table, read_table
+from rrnet_lightning.data.ratings.reader import Ratings, first_rows, rating_column, refuse_outside
+from rrnet_lightning.errors import DataError
 
 PARTS = ("train", "val", "test")
 

@@ -17,9 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .checks import check_finite
-from .errors import DataError
-from .root import cache_root
+from rrnet_lightning.data.checks import check_finite
+from rrnet_lightning.data.files.root import cache_root
+from rrnet_lightning.errors import DataError
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors

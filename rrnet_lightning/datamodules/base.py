@@ -12,8 +12,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.data import DataError
-from rrnet_lightning.graph import INTER, NeighborSampler, hide
+from rrnet_lightning.errors import DataError
+from rrnet_lightning.evidence.hide import hide
+from rrnet_lightning.graph.sample import NeighborSampler
+from rrnet_lightning.graph.schema import INTER
 
 Stage = Literal["train", "val", "test", "predict"]
 Draw = tuple[int, Tensor]  # (seed of the step's random choices, source rows)

@@ -6,13 +6,15 @@ from functools import cached_property
 
 from lightning.pytorch.utilities import rank_zero_info
 
-from rrnet_lightning.data import Candidates, DataError, data_root
-from rrnet_lightning.data.views import feature_views, test_files
+from rrnet_lightning.candidates.samples import ScoredSamples
+from rrnet_lightning.candidates.views import feature_views, test_files
+from rrnet_lightning.data.files.root import data_root
+from rrnet_lightning.errors import DataError
 
 
 @dataclass
 class FeatureFolder:
-    """A folder of feature files as one task reads it; arguments as in :func:`rrnet_lightning.data.views.feature_views`.
+    """A folder of feature files as one task reads it; arguments as in :func:`feature_views`.
 
     Raises:
         DataError: from every property and method, as `feature_views`, or features of another data set than `dataset`.
@@ -36,7 +38,7 @@ class FeatureFolder:
         """Width of the final view's features."""
         return self._about[1]
 
-    def views(self, transductive: bool) -> list[Candidates]:
+    def views(self, transductive: bool) -> list[ScoredSamples]:
         """Read all views, the final one last."""
         *others, final = self._about[2]  # refuses features of another data set
         learns = f"learns in the spaces of {', '.join(others)}, " if others and self.cross_fit else ""

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from rrnet_lightning.data import DIGIT_FEATURES, DIGIT_NAMES, Candidates, DataError, digit_candidates
+from rrnet_lightning.candidates.digits import DIGIT_FEATURES, DIGIT_NAMES, digit_candidates
+from rrnet_lightning.candidates.samples import ScoredSamples
 from rrnet_lightning.datamodules.feature_folder import FeatureFolder, default_words
 from rrnet_lightning.datamodules.mapping import MappingDataModule
+from rrnet_lightning.errors import DataError
 
 VAL_FOLD, TEST_FOLD = 2, 3  # of CIFAR; 0 trains the backbone, 1 is held out for training the network
 
@@ -15,9 +17,9 @@ class ImageDataModule(MappingDataModule):
 
     ``cifar10`` and ``cifar100`` come from the feature file of a backbone trained without the folds 1, 2 and 3
     (``configs/backbone_*.yaml``, ``predict``): fold 1 is asked in training, 2 validates, 3 tests, 0 is evidence; see
-    :mod:`rrnet_lightning.data.views`.
+    :mod:`rrnet_lightning.candidates.views`.
 
-    ``digits``, scikit-learn's handwritten digits, need no download; see :func:`rrnet_lightning.data.digit_candidates`
+    ``digits``, scikit-learn's handwritten digits, need no download; see :func:`digit_candidates`
     for split (50 % train, 10 % val, 40 % test, by ``seed``; the same writers in all three), features and scores, those
     of a small classifier made at ``prepare_data``.
 
@@ -29,13 +31,13 @@ class ImageDataModule(MappingDataModule):
             a backbone that saw them. Use it with ``evidence`` off. Not for digits.
         backbone, checksum: class name and digest of the weights that the features must be of; None for any.
         root: folder of the data sets, for the word vectors.
-        word_vectors: as in :func:`rrnet_lightning.data.class_vectors`. None: for CIFAR the file
+        word_vectors: as in :func:`rrnet_lightning.data.word_vectors.class_vectors`. None: for CIFAR the file
             ``word_vectors/googlenews300_class_words.txt`` in the data root, for digits or without one the spelling.
         seed: of the split of the digits.
         mapping: the options of :class:`MappingDataModule`.
 
     Raises:
-        DataError: CIFAR without ``features``; as :func:`rrnet_lightning.data.views.feature_views`.
+        DataError: CIFAR without ``features``; as :func:`rrnet_lightning.candidates.views.feature_views`.
     """
 
     def __init__(
@@ -77,7 +79,7 @@ class ImageDataModule(MappingDataModule):
         if self.folder is None:
             self.views()
 
-    def views(self) -> Sequence[Candidates]:
+    def views(self) -> Sequence[ScoredSamples]:
         """Read the feature file; for digits make features and scores, or take them from the cache."""
         if self.folder is None:
             return [digit_candidates(self.seed, self.folds)]

@@ -11,29 +11,24 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.data import (
-    HELD,
-    SPELLING_DIM,
-    TEST,
-    TRAIN,
-    VAL,
-    Candidates,
-    DataError,
-    class_vectors,
-    discriminants,
-)
+from rrnet_lightning.candidates.samples import HELD, TEST, TRAIN, VAL, ScoredSamples
+from rrnet_lightning.data.word_vectors import SPELLING_DIM, class_vectors
 from rrnet_lightning.datamodules.base import GraphDataModule, Stage
-from rrnet_lightning.datamodules.relations import VOTES, Relations, pair_cosine
-from rrnet_lightning.datamodules.scale import Scale, measure
-from rrnet_lightning.datamodules.view_graph import ViewGraph, side_by_side
-from rrnet_lightning.graph import INTER, knn_edges, top_k_pairs
+from rrnet_lightning.errors import DataError
+from rrnet_lightning.evidence.discriminants import discriminants
+from rrnet_lightning.evidence.labels import VOTES, Relations, pair_cosine
+from rrnet_lightning.evidence.scale import Scale, measure
+from rrnet_lightning.evidence.view_graph import ViewGraph, side_by_side
+from rrnet_lightning.graph.build import top_k_pairs
+from rrnet_lightning.graph.knn import knn_edges
+from rrnet_lightning.graph.schema import INTER
 
 Attributes = Literal["features", "scores", "profile"]
 PROFILE = 10  # numbers of a profile
 
 
 class MappingDataModule(GraphDataModule):
-    """Samples (sources) are mapped to class names (targets); a task says what its views of :class:`Candidates` are.
+    """Samples (sources) are mapped to class names (targets); a task says what its views of :class:`ScoredSamples` are.
 
     Inter-edges are each sample's ``top_k`` classes by initial score. Labels of training samples are the evidence, in
     every stage; a sample's label is shown or hidden on all its edges at once. A training sample and a test sample see
@@ -66,7 +61,7 @@ class MappingDataModule(GraphDataModule):
         transductive: unlabelled validation and test samples may be neighbours, and all candidate edges pass messages.
             Otherwise only labelled samples' edges do, and what is said of a sample depends on no other unlabelled one.
         relations: to labelled samples, written into ``edge_attr``.
-        word_vectors: as in :func:`rrnet_lightning.data.class_vectors`; None for vectors of the names' spelling, which
+        word_vectors: as in :func:`class_vectors`; None for vectors of the names' spelling, which
             tell classes apart but know nothing of their meaning.
         unknown: a class name without any known word is an ``error``, or gets a vector of its ``spelling``.
         steps_per_epoch, graph: evidence, masks and batches, the options of :class:`GraphDataModule`.
@@ -111,7 +106,7 @@ class MappingDataModule(GraphDataModule):
         """Names of the targets, known before any data is read."""
 
     @abstractmethod
-    def views(self) -> Sequence[Candidates]:
+    def views(self) -> Sequence[ScoredSamples]:
         """Return what stage one found, the final view, of all samples, last; called once, at ``setup``."""
 
     @property
@@ -162,7 +157,7 @@ class MappingDataModule(GraphDataModule):
         self.parts = parts
         self._log_recall(("test",) if stage in ("test", "predict") else ("train", "val"))
 
-    def _part(self, view: Candidates, shown: Scale) -> ViewGraph:
+    def _part(self, view: ScoredSamples, shown: Scale) -> ViewGraph:
         train, learns = view.role == TRAIN, (view.role == TRAIN) | (view.role == HELD)
         pool = torch.ones_like(train) if self.transductive else train
         _check_at_most("source_k", self.source_k, int(pool.sum()) - 1, "the neighbours that a training sample has")

@@ -10,8 +10,8 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from rrnet_lightning.data import DataError
 from rrnet_lightning.datamodules.base import Draw, SeedBatches
+from rrnet_lightning.errors import DataError
 
 Batch = tuple[Tensor, Tensor, Tensor]  # samples, label [B] long, row in the data set [B] long
 Part = Literal["train", "val", "test", "predict"]

@@ -7,7 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from rrnet_lightning.data import Images, data_root, read_cifar, read_cifar_tiles
+from rrnet_lightning.data.files.root import data_root
+from rrnet_lightning.data.image.cifar import Images, read_cifar, read_cifar_tiles
 from rrnet_lightning.datamodules.raw import RawDataModule
 
 TRAIN, HELD, VAL, TEST = range(4)

@@ -6,8 +6,11 @@ from typing import Literal
 
 from lightning.pytorch.utilities import rank_zero_info
 
-from rrnet_lightning.data import DataError, EscClips, data_root, dataset_folder, fetch_esc50, read_esc
+from rrnet_lightning.data.files.root import data_root, dataset_folder
+from rrnet_lightning.data.sound.esc import EscClips, read_esc
+from rrnet_lightning.data.sound.esc_fetch import fetch_esc50
 from rrnet_lightning.datamodules.raw import RawDataModule
+from rrnet_lightning.errors import DataError
 
 SECONDS = 5
 CLASSES = {"esc10": 10, "esc50": 50}

@@ -8,21 +8,17 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.baselines import Scorer
-from rrnet_lightning.data import (
-    RATING_SETS,
-    DataError,
-    Ratings,
-    dataset_folder,
-    fetch_rating_set,
-    fold_split,
-    read_pairs,
-    read_ratings,
-    read_split_dir,
-)
+from rrnet_lightning.candidates.ratings.scorer import Scorer
+from rrnet_lightning.data.files.root import dataset_folder
+from rrnet_lightning.data.ratings.fetch import fetch_rating_set
+from rrnet_lightning.data.ratings.reader import Ratings, read_ratings
+from rrnet_lightning.data.ratings.sets import RATING_SETS
+from rrnet_lightning.data.splits import fold_split, read_pairs, read_split_dir
 from rrnet_lightning.datamodules.base import GraphDataModule, Stage
-from rrnet_lightning.datamodules.rating_evidence import rating_paths, write_evidence, write_scores
-from rrnet_lightning.graph import INTER, all_pairs, build_graph, given_edges, given_pairs, no_edges
+from rrnet_lightning.errors import DataError
+from rrnet_lightning.evidence.ratings import rating_paths, write_evidence, write_scores
+from rrnet_lightning.graph.build import all_pairs, build_graph, given_edges, given_pairs, no_edges
+from rrnet_lightning.graph.schema import INTER
 
 Trust = Literal["both", "truster", "none"]
 

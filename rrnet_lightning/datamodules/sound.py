@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from rrnet_lightning.data import Candidates
+from rrnet_lightning.candidates.samples import ScoredSamples
 from rrnet_lightning.datamodules.feature_folder import FeatureFolder, default_words
 from rrnet_lightning.datamodules.mapping import Attributes, MappingDataModule
 
@@ -11,8 +11,8 @@ from rrnet_lightning.datamodules.mapping import Attributes, MappingDataModule
 class SoundDataModule(MappingDataModule):
     """ESC-10 or ESC-50, from the feature files of a cross-fitted backbone.
 
-    Make the files with ``python -m rrnet_lightning.crossfit``; how they keep both stages honest is said in
-    :mod:`rrnet_lightning.data.views`. The official folds part the clips; four recordings of ESC-50 (131943, 134049,
+    Make the files with ``python -m rrnet_lightning.cli.crossfit``; how they keep both stages honest is said in
+    :mod:`~.candidates.views`. The official folds part the clips; four recordings of ESC-50 (131943, 134049,
     209698, 234879) stand in two of them all the same, so a few test clips have a sibling among the evidence.
 
     Args:
@@ -25,12 +25,12 @@ class SoundDataModule(MappingDataModule):
         backbone: class name of the backbone that the features must be of, such as ``LogMelCNN``; None for any.
         checksum: digest of the weights that the test fold's features must be of; None for any.
         root: folder of the data sets, for the word vectors.
-        word_vectors: as in :func:`rrnet_lightning.data.class_vectors`; None for the file
+        word_vectors: as in :func:`rrnet_lightning.data.word_vectors.class_vectors`; None for the file
             ``word_vectors/googlenews300_class_words.txt`` in the data root, or vectors of the spelling without one.
         target_k, top_k, attributes, mapping: the options of :class:`MappingDataModule`.
 
     Raises:
-        DataError: as :func:`rrnet_lightning.data.views.feature_views`, or features of another data set.
+        DataError: as :func:`rrnet_lightning.candidates.views.feature_views`, or features of another data set.
     """
 
     def __init__(
@@ -64,6 +64,6 @@ class SoundDataModule(MappingDataModule):
         """Names of the classes, as the feature files have them."""
         return self.folder.class_names
 
-    def views(self) -> Sequence[Candidates]:
+    def views(self) -> Sequence[ScoredSamples]:
         """Read the feature files."""
         return self.folder.views(self.transductive)

@@ -1,11 +1,19 @@
 """Tensors -> one validated cross-modal graph, and mini-batches of it."""
 
-from .build import all_pairs, build_graph, given_edges, given_pairs, listed_pairs, no_edges, recall, top_k_pairs
-from .knn import FAISS_ABOVE, knn_edges
-from .paths import Paths, evidence_paths
-from .sample import NeighborSampler, hide, subgraph
-from .schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA, GraphError, validate
-from .smooth import adjacency, correct_and_smooth
+from rrnet_lightning.errors import GraphError
+from rrnet_lightning.graph.build import (
+    all_pairs,
+    build_graph,
+    given_edges,
+    given_pairs,
+    listed_pairs,
+    no_edges,
+    recall,
+    top_k_pairs,
+)
+from rrnet_lightning.graph.knn import FAISS_ABOVE, knn_edges
+from rrnet_lightning.graph.sample import NeighborSampler, subgraph
+from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA, validate
 
 __all__ = [
     "FAISS_ABOVE",
@@ -16,15 +24,10 @@ __all__ = [
     "TARGET_INTRA",
     "GraphError",
     "NeighborSampler",
-    "Paths",
-    "adjacency",
     "all_pairs",
     "build_graph",
-    "correct_and_smooth",
-    "evidence_paths",
     "given_edges",
     "given_pairs",
-    "hide",
     "knn_edges",
     "listed_pairs",
     "no_edges",

@@ -22,6 +22,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from rrnet_lightning.errors import GraphError
+
 EdgeType = tuple[str, str, str]
 
 SOURCE = "source"
@@ -35,18 +37,6 @@ _KINDS: dict[str, Callable[[torch.dtype], bool]] = {
     "long": lambda dtype: dtype == torch.long,
     "bool": lambda dtype: dtype == torch.bool,
 }
-
-
-class GraphError(ValueError):
-    """A graph, or a part given to build one, breaks the contract.
-
-    The message names the field, what was found, what was wanted and, where there is one, the remedy.
-    """
-
-    @classmethod
-    def of(cls, field: str, found: object, wanted: str, remedy: str = "") -> "GraphError":
-        """Error with the message `field: found ..., wanted ...; remedy`."""
-        return cls(f"{field}: found {found}, wanted {wanted}" + (f"; {remedy}" if remedy else ""))
 
 
 def validate(data: HeteroData) -> None:

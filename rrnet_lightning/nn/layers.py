@@ -13,7 +13,7 @@ Kernel = Literal["hadamard", "bilinear", "concat"]
 
 @dataclass(frozen=True)
 class Options:
-    """What the paper leaves open, shared by all layers; the meaning of each is in :class:`rrnet_lightning.nn.RRNet`."""
+    """What the paper leaves open, shared by all layers; the meaning of each is in :class:`RRNet`."""
 
     kernel: Kernel = "hadamard"
     aggregation: Aggregation = "mean"

@@ -6,7 +6,8 @@ from typing import Literal, get_args
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA, GraphError
+from rrnet_lightning.errors import GraphError
+from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA
 from rrnet_lightning.nn.layers import DEFAULT, InterEdgeLayer, IntraEdgeLayer, Kernel, NodeLayer, Options
 from rrnet_lightning.nn.ops import MLP, Aggregation
 
@@ -40,7 +41,7 @@ class RRNet(nn.Module):
         ValueError: an option outside its values, naming it.
 
     Shapes:
-        data: a graph that :func:`rrnet_lightning.graph.validate` accepts: N_s + N_t nodes, E_i intra-, E inter-edges.
+        data: a graph that :func:`validate` accepts: N_s + N_t nodes, E_i intra-, E inter-edges.
         returns: [E] logits.
 
     Time and memory grow with (E_i + E) · H per unit, plus (N_s · source_dim + N_t · target_dim) · H in the encoder.

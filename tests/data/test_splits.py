@@ -4,7 +4,9 @@ from typing import Any
 import pytest
 import torch
 
-from rrnet_lightning.data import DataError, Ratings, fold_split, read_filmtrust, read_split_dir
+from rrnet_lightning.data.ratings.reader import Ratings, read_filmtrust
+from rrnet_lightning.data.splits import fold_split, read_split_dir
+from rrnet_lightning.errors import DataError
 from tests.fake import write_filmtrust, write_split
 
 

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from rrnet_lightning.data import DataError, class_vectors, data_root
 from rrnet_lightning.data import word_vectors as module
+from rrnet_lightning.data.files.root import data_root
+from rrnet_lightning.data.word_vectors import class_vectors
+from rrnet_lightning.errors import DataError
 from tests.fake import write_word_vectors
 
 WORDS = ["dog", "sea", "waves", "Fire", "can"]

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.graph import INTER
-from rrnet_lightning.nn import RRNet
+from rrnet_lightning.graph.schema import INTER
+from rrnet_lightning.nn.rrnet import RRNet
 
 READ_WHERE_SUPERVISED = "y"
 

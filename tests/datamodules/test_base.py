@@ -6,9 +6,9 @@ import torch.distributed as dist
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.data import DataError
 from rrnet_lightning.datamodules.base import GraphBatches, GraphDataModule, SeedBatches, Stage
-from rrnet_lightning.graph import INTER, SOURCE, validate
+from rrnet_lightning.errors import DataError
+from rrnet_lightning.graph.schema import INTER, SOURCE, validate
 from tests.datamodules.seen import changed_where, differences
 from tests.graphs import random_graph
 

@@ -6,11 +6,13 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.data import TEST, TRAIN, VAL, Candidates, DataError
-from rrnet_lightning.datamodules import ImageDataModule, MappingDataModule
+from rrnet_lightning.candidates.samples import TEST, TRAIN, VAL, ScoredSamples
 from rrnet_lightning.datamodules.base import GraphBatches
-from rrnet_lightning.datamodules.relations import Relations, neighbour_votes
-from rrnet_lightning.graph import INTER, SOURCE, SOURCE_INTRA, validate
+from rrnet_lightning.datamodules.image import ImageDataModule
+from rrnet_lightning.datamodules.mapping import MappingDataModule
+from rrnet_lightning.errors import DataError
+from rrnet_lightning.evidence.labels import Relations, neighbour_votes
+from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, validate
 from tests.datamodules.seen import differences
 
 NAMES = ("red", "green", "blue", "grey")
@@ -30,17 +32,17 @@ class Colours(MappingDataModule):
 
     feature_dim, class_names = 5, NAMES
 
-    def __init__(self, samples: Candidates, **options: Any) -> None:
+    def __init__(self, samples: ScoredSamples, **options: Any) -> None:
         super().__init__(**{"source_k": 4, "target_k": 2, "top_k": 3, "steps_per_epoch": 3, **options})
         self.given = samples
 
-    def views(self) -> list[Candidates]:
+    def views(self) -> list[ScoredSamples]:
         return [self.given]
 
 
-def colours(**fields: Any) -> Candidates:
+def colours(**fields: Any) -> ScoredSamples:
     rng = torch.Generator().manual_seed(0)
-    samples = Candidates(
+    samples = ScoredSamples(
         features=torch.randn(SAMPLES, 5, generator=rng),
         log_probs=torch.randn(SAMPLES, len(NAMES), generator=rng).log_softmax(1),
         label=torch.randint(len(NAMES), (SAMPLES,), generator=rng),
@@ -51,13 +53,13 @@ def colours(**fields: Any) -> Candidates:
     return replace(samples, **fields)
 
 
-def relabelled(rows: Tensor) -> Candidates:
+def relabelled(rows: Tensor) -> ScoredSamples:
     """The same samples, another class where ``rows``."""
     samples = colours()
     return replace(samples, label=torch.where(rows, (samples.label + 1) % len(NAMES), samples.label))
 
 
-def batches(samples: Candidates, stage: str, **options: Any) -> list[HeteroData]:
+def batches(samples: ScoredSamples, stage: str, **options: Any) -> list[HeteroData]:
     torch.manual_seed(0)  # masks and sampled neighbours
     data = Colours(samples, **options)
     data.setup("fit")

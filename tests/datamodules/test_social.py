@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.data import DataError, data_root
+from rrnet_lightning.data.files.root import data_root
 from rrnet_lightning.datamodules.base import GraphBatches
 from rrnet_lightning.datamodules.social import SocialDataModule
-from rrnet_lightning.graph import INTER, SOURCE, SOURCE_INTRA, TARGET, validate
+from rrnet_lightning.errors import DataError
+from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, validate
 from tests.datamodules.seen import changed_where, differences
 from tests.fake import USERS, rating_rows, write_filmtrust, write_lines, write_split
 

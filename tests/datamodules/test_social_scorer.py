@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.baselines import BiasedMF, Scorer, TrainingRatings
-from rrnet_lightning.data import DataError
+from rrnet_lightning.candidates.ratings.factorisation import BiasedMF
+from rrnet_lightning.candidates.ratings.scorer import Scorer
+from rrnet_lightning.candidates.ratings.tables import TrainingRatings
 from rrnet_lightning.datamodules.base import GraphBatches
 from rrnet_lightning.datamodules.social import SocialDataModule
-from rrnet_lightning.graph import INTER, SOURCE, TARGET, validate
+from rrnet_lightning.errors import DataError
+from rrnet_lightning.graph.schema import INTER, SOURCE, TARGET, validate
 from tests.datamodules.seen import differences
 from tests.datamodules.test_social import batches, changed_split, social
 from tests.fake import write_filmtrust, write_lines, write_split

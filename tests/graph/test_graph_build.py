@@ -5,12 +5,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from rrnet_lightning.graph import (
-    INTER,
-    SOURCE,
-    SOURCE_INTRA,
-    TARGET_INTRA,
-    GraphError,
+from rrnet_lightning.errors import GraphError
+from rrnet_lightning.graph.build import (
     all_pairs,
     build_graph,
     given_edges,
@@ -20,6 +16,7 @@ from rrnet_lightning.graph import (
     recall,
     top_k_pairs,
 )
+from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET_INTRA
 
 SCORES = torch.tensor([[0.1, 0.9, 0.9, 0.3], [0.5, 0.5, 0.5, 0.5], [4.0, 3.0, 2.0, 1.0]])
 

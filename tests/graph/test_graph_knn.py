@@ -5,8 +5,9 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from rrnet_lightning.graph import GraphError, knn, knn_edges
-from rrnet_lightning.graph.knn import Metric
+from rrnet_lightning.errors import GraphError
+from rrnet_lightning.graph import knn
+from rrnet_lightning.graph.knn import Metric, knn_edges
 
 
 def points(num: int = 60, dim: int = 3) -> Tensor:

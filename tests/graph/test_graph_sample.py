@@ -5,21 +5,11 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.graph import (
-    INTER,
-    SOURCE,
-    SOURCE_INTRA,
-    TARGET,
-    TARGET_INTRA,
-    GraphError,
-    NeighborSampler,
-    build_graph,
-    given_edges,
-    given_pairs,
-    hide,
-    subgraph,
-    validate,
-)
+from rrnet_lightning.errors import GraphError
+from rrnet_lightning.evidence.hide import hide
+from rrnet_lightning.graph.build import build_graph, given_edges, given_pairs
+from rrnet_lightning.graph.sample import NeighborSampler, subgraph
+from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA, validate
 
 TYPES = (SOURCE_INTRA, TARGET_INTRA, INTER)
 Edge = tuple[int, int]

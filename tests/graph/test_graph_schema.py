@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch_geometric.data import Batch, HeteroData
 
-from rrnet_lightning.graph import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA, GraphError, build_graph, validate
+from rrnet_lightning.errors import GraphError
+from rrnet_lightning.graph.build import build_graph
+from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA, validate
 
 
 def graph(shift: float = 0.0) -> HeteroData:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.graph import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA
-from rrnet_lightning.nn import RRNet
+from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA
+from rrnet_lightning.nn.rrnet import RRNet
 from tests.graphs import EDGE_DIM
 
 Weights = dict[str, Tensor]

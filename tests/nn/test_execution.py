@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
-from rrnet_lightning.nn import RRNet
-from rrnet_lightning.nn.rrnet import PAPER_IMAGE_SOCIAL
+from rrnet_lightning.nn.rrnet import PAPER_IMAGE_SOCIAL, RRNet
 from tests.graphs import random_graph
 from tests.nn.reference import assert_close, network
 

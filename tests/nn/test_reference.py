@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.graph import INTER
+from rrnet_lightning.graph.schema import INTER
 from rrnet_lightning.nn.rrnet import PAPER_IMAGE_SOCIAL
 from tests.graphs import random_graph
 from tests.nn.reference import assert_close, network, reference

@@ -8,18 +8,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch_geometric.data import Batch, HeteroData
 
-from rrnet_lightning.graph import (
-    INTER,
-    SOURCE,
-    SOURCE_INTRA,
-    TARGET,
-    TARGET_INTRA,
-    NeighborSampler,
-    build_graph,
-    given_pairs,
-)
-from rrnet_lightning.nn import RRNet
-from rrnet_lightning.nn.rrnet import PAPER_IMAGE_SOCIAL
+from rrnet_lightning.graph.build import build_graph, given_pairs
+from rrnet_lightning.graph.sample import NeighborSampler
+from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA
+from rrnet_lightning.nn.rrnet import PAPER_IMAGE_SOCIAL, RRNet
 from tests.graphs import EDGE_DIM, random_graph
 from tests.nn.reference import assert_close, network
 

@@ -1,0 +1,1 @@
+"""Rating prediction: RR-Net beside rating models, on the same folds."""

@@ -1,0 +1,1 @@
+"""Stage one: which pairs are candidates, and how likely each is. Every generator is held to one contract."""

@@ -1,0 +1,223 @@
+"""BackboneModule: trains any backbone on raw samples, and predicts features and candidate scores."""
+
+import math
+import pickle
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor, nn
+from torchmetrics import MeanMetric, Metric
+from torchmetrics.classification import MulticlassAccuracy
+
+from rrnet_lightning.candidates.classifiers.base import Backbone
+from rrnet_lightning.candidates.classifiers.schedule import Schedule, rate_factor
+from rrnet_lightning.candidates.classifiers.sound_augment import ten_crops
+from rrnet_lightning.checkpoints import Resumable, trained_config
+from rrnet_lightning.errors import DataError
+
+Batch = tuple[Tensor, Tensor, Tensor]  # raw samples, label [B] long, row in the data set [B] long
+
+
+def sgd(params: Any) -> torch.optim.Optimizer:
+    """Return SGD with Nesterov momentum .9, learning rate .01, weight decay 5e-4."""
+    return torch.optim.SGD(params, lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
+
+
+class BackboneModule(Resumable):
+    """Train, validate, test and predict with any :class:`Backbone` on batches ``(samples, label, row)``.
+
+    The loss is cross entropy with soft targets, in float32 at any precision; it is the Kullback–Leibler divergence of
+    between-class learning up to a constant. Evaluation is in float32: over the whole sample, or for a backbone with a
+    window over evenly spaced crops (see :func:`ten_crops`, with zeros around), whose features and probabilities are
+    averaged.
+
+    Args:
+        backbone: the network.
+        augment: ``(samples, target [B, C]) -> (samples, target)``, in training only, on the batch's device.
+        crops: crops of a test sample, for a backbone with a window.
+        label_smoothing: share of every target that is spread over all classes.
+        optimizer: parameters -> optimiser. Parameters of one dimension (biases, normalisation) get no weight decay.
+        schedule, warmup, milestones: of the learning rate, step by step: see :func:`rate_factor`.
+        channels_last: lay images and two-dimensional convolutions out with the channels last, faster on most devices.
+        compile: train through ``torch.compile``.
+        weights: checkpoint of another run whose backbone's weights training starts from; layers of other shapes, such
+            as the output for other classes, start anew.
+
+    Logs ``train/loss`` and ``val|test/{loss,accuracy}``. Resumed runs are exact: see :class:`Resumable`.
+
+    Raises:
+        DataError: an option outside its range; in ``setup``, a backbone for other classes or another rate than the
+            data's.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        augment: nn.Module | None = None,
+        crops: int = 1,
+        label_smoothing: float = 0.0,
+        optimizer: OptimizerCallable = sgd,
+        schedule: Schedule = "cosine",
+        warmup: float = 0.0,
+        milestones: Sequence[float] = (0.5, 0.75),
+        channels_last: bool = False,
+        compile: bool = False,
+        weights: str | None = None,
+    ) -> None:
+        super().__init__()
+        if crops < 1:
+            raise DataError(f"crops: found {crops}, wanted at least 1")
+        for option, share in (("label_smoothing", label_smoothing), ("warmup", warmup)):
+            if not 0 <= share <= 1:
+                raise DataError(f"{option}: found {share}, wanted a share, 0 to 1")
+        # the data's widths, which the command line adds for every model, are not this one's
+        self.save_hyperparameters(ignore=["source_dim", "target_dim", "edge_dim"], logger=False)
+        for name in ("backbone", "augment", "optimizer"):  # a checkpoint holds plain values: configuration, no objects
+            if not isinstance(self.hparams.get(name), dict | None):
+                del self.hparams[name]
+        self.backbone, self.augment, self.optimizer = backbone, augment, optimizer
+        self.crops, self.label_smoothing, self.channels_last = crops, label_smoothing, channels_last
+        self.schedule, self.warmup, self.milestones = schedule, warmup, tuple(milestones)
+        self.weights = weights
+        stages = ("val", "test")
+        self.losses = nn.ModuleDict({stage: MeanMetric() for stage in stages})
+        self.accuracy = nn.ModuleDict(
+            {stage: MulticlassAccuracy(backbone.classes, average="micro") for stage in stages}
+        )
+        if channels_last:
+            backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if compile:
+            backbone.compile()
+
+    def setup(self, stage: str) -> None:
+        """Refuse a backbone that is not made for the data; read the weights that training starts from."""
+        if stage == "fit" and self.weights is not None:
+            start_from(self.backbone, self.weights, getattr(getattr(self.trainer, "datamodule", None), "left_out", ()))
+        data: Any = getattr(self.trainer, "datamodule", None)
+        if data is None:
+            return
+        wanted, found = len(data.names), self.backbone.classes
+        if found != wanted:
+            raise DataError(
+                f"backbone: found one for {found} classes, wanted the {wanted} of the data. Set "
+                f"--model.backbone.classes {wanted}"
+            )
+        if self.backbone.rate != data.rate:
+            kinds = [f"sounds of {rate} Hz" if rate else "images" for rate in (self.backbone.rate, data.rate)]
+            fix = (
+                f"--data.rate {self.backbone.rate}" if self.backbone.rate and data.rate else "another backbone or data"
+            )
+            raise DataError(f"backbone: found one for {kinds[0]}, but the data are {kinds[1]}. Choose {fix}")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return [B, C] logits of raw samples."""
+        logits: Tensor = self.backbone(self._laid_out(x))
+        return logits
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the loss on augmented samples."""
+        x, label, _ = batch
+        target = F.one_hot(label, self.backbone.classes).float()
+        if self.augment is not None:
+            with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+                x, target = self.augment(x, target)
+        loss = F.cross_entropy(self(x).float(), target, label_smoothing=self.label_smoothing)
+        self.log("train/loss", loss, batch_size=len(x), on_step=False, on_epoch=True, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log loss and accuracy."""
+        self._evaluate(batch, "val")
+
+    def on_validation_epoch_start(self) -> None:
+        """Start the metrics anew: ``validate`` leaves them in inference tensors, which ``fit`` may not write to."""
+        for metric in (self.losses["val"], self.accuracy["val"]):
+            assert isinstance(metric, Metric)
+            metric.reset()
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log loss and accuracy."""
+        self._evaluate(batch, "test")
+
+    def _evaluate(self, batch: Batch, stage: str) -> None:
+        x, label, _ = batch
+        _, log_probs = self.score(x)
+        loss, accuracy = self.losses[stage], self.accuracy[stage]
+        assert isinstance(loss, MeanMetric) and isinstance(accuracy, MulticlassAccuracy)
+        loss.update(F.nll_loss(log_probs, label), len(label))
+        accuracy.update(log_probs, label)
+        logged = {f"{stage}/loss": loss, f"{stage}/accuracy": accuracy}
+        self.log_dict(logged, batch_size=len(label), on_step=False, on_epoch=True, prog_bar=True)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Return ``row`` [B] in the data set, ``features`` [B, D] and ``logits`` [B, C], see :meth:`score`."""
+        x, _, row = batch
+        features, log_probs = self.score(x)
+        return {"row": row, "features": features, "logits": log_probs}
+
+    def score(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features [B, D] and log-probabilities [B, C], float32: of the whole samples, or means over crops."""
+        window = self.backbone.window
+        parts = [x] if window is None else list(ten_crops(x, window, self.crops, pad=True).unbind(1))
+        features, log_probs = [], []
+        with torch.autocast(x.device.type, enabled=False):
+            for part in parts:  # one by one: as much memory as in training
+                features.append(self.backbone.features(self._laid_out(part)))
+                log_probs.append(F.log_softmax(self.backbone.logits(features[-1]).float(), 1))
+        mean = torch.stack(log_probs).logsumexp(0) - math.log(len(parts))
+        return torch.stack(features).mean(0).float(), mean
+
+    def _laid_out(self, x: Tensor) -> Tensor:
+        return x.contiguous(memory_format=torch.channels_last) if self.channels_last and x.dim() == 4 else x
+
+    def configure_optimizers(self) -> Any:
+        """Return the optimiser and its schedule, one factor a step."""
+        groups: list[dict[str, Any]] = [{"params": [p for p in self.parameters() if p.requires_grad and p.dim() > 1]}]
+        groups += [{"params": [p for p in self.parameters() if p.requires_grad and p.dim() < 2], "weight_decay": 0.0}]
+        try:
+            optimizer = self.optimizer([group for group in groups if group["params"]])
+        except (TypeError, ValueError) as error:
+            raise MisconfigurationException(f"optimizer: {error}. Correct --model.optimizer") from error
+        steps = float(self.trainer.estimated_stepping_batches)
+        if math.isinf(steps):
+            raise MisconfigurationException("schedule: training has no end. Set --trainer.max_epochs")
+        scheduler = torch.optim.lr_scheduler.LambdaLR(
+            optimizer,
+            lambda step: rate_factor(min(1, (step + 0.5) / steps), self.schedule, self.warmup, self.milestones),
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def start_from(backbone: Backbone, checkpoint: str, left_out: Sequence[int] = ()) -> None:
+    """Copy into a backbone what fits of the one in a checkpoint of :class:`BackboneModule`.
+
+    Raises:
+        DataError: not such a checkpoint, nothing in it fits, or it does not say that it too was trained without the
+            folds ``left_out``.
+    """
+    try:
+        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        theirs = trained_config(saved).get("data", {}).get("init_args", {}).get("left_out")
+        weights = {name.removeprefix("backbone."): value for name, value in saved["state_dict"].items()}
+    except (OSError, RuntimeError, LookupError, TypeError, AttributeError, EOFError, pickle.UnpicklingError) as error:
+        raise DataError(
+            f"weights: {checkpoint}: cannot be read as a checkpoint ({type(error).__name__}: {error}). Set "
+            "--model.weights to a last.ckpt of a backbone's run, or to null"
+        ) from error
+    if left_out and not set(left_out) <= set(theirs or ()):
+        raise DataError(
+            f"weights: {checkpoint}: found a backbone trained without the folds {theirs}, wanted one without "
+            f"{list(left_out)}, which this one must not see. Set --model.weights to another, or to null"
+        )
+    wanted = backbone.state_dict()
+    fits = {name: value for name, value in weights.items() if name in wanted and value.shape == wanted[name].shape}
+    if not any(name in fits for name, _ in backbone.named_parameters()):
+        raise DataError(
+            f"weights: {checkpoint}: found no layer that fits {type(backbone).__name__}. Set --model.weights to a "
+            "checkpoint of the same kind of backbone, or to null"
+        )
+    backbone.load_state_dict(fits, strict=False)

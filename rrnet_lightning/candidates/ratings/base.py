@@ -1,0 +1,191 @@
+"""RatingBaseline: what all models that learn a vector for each user and item share. A model adds its equation."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor, nn
+from torch_geometric.data import HeteroData
+from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric, MetricCollection
+
+from rrnet_lightning.candidates.ratings.tables import Table, TrainingRatings
+from rrnet_lightning.checkpoints import Predictions, Resumable
+from rrnet_lightning.errors import DataError
+from rrnet_lightning.graph.schema import INTER, SOURCE, TARGET
+
+Asked = tuple[Tensor, Tensor, Tensor]  # user [B], item [B], rating [B]
+
+
+class RatingBaseline(Resumable, ABC):
+    """Fit a rating model by mini-batches: mean squared error + (penalties of all tables + :meth:`extra`) / R.
+
+    A model names its tables in :meth:`build` and its equation in :meth:`rate`. It learns from the R training ratings
+    alone and answers from what it learnt: ratings shown in a batch are not looked at. A training batch of the
+    datamodule is cut into mini-batches of its supervised ratings; with ``evidence: false`` those are all it has.
+
+    Args:
+        rank: width of the vectors.
+        decay: weight λ of the penalties.
+        batch_size: ratings in a mini-batch.
+        optimizer: parameters -> optimiser.
+        scheduler: optimiser -> learning-rate scheduler, stepped every epoch; None keeps the rate.
+
+    Logs ``train/loss`` (squared error, penalties left out) and ``<stage>/mae``, ``<stage>/rmse``.
+
+    Raises:
+        DataError: data without ratings, more than one process, or an argument outside its values.
+    """
+
+    scale: Tensor
+
+    def __init__(
+        self,
+        rank: int = 10,
+        decay: float = 0.05,
+        batch_size: int = 256,
+        optimizer: OptimizerCallable = torch.optim.Adam,
+        scheduler: LRSchedulerCallable | None = None,
+    ) -> None:
+        super().__init__()
+        if rank < 1 or batch_size < 1 or decay < 0:
+            found = f"rank {rank}, batch_size {batch_size}, decay {decay}"
+            raise DataError(f"{type(self).__name__}: found {found}, wanted at least 1, 1 and 0")
+        # objects stay out of checkpoints, and so do the data's widths, which the command line adds for every model
+        widths = ["source_dim", "target_dim", "edge_dim"]
+        self.save_hyperparameters(ignore=["optimizer", "scheduler", *widths], logger=False)
+        self.automatic_optimization = False
+        self.rank, self.decay, self.batch_size = rank, decay, batch_size
+        self.optimizer, self.scheduler = optimizer, scheduler
+        self.metrics = nn.ModuleDict({stage: _metrics(f"{stage}/") for stage in ("val", "test")})
+        self.num_ratings = 0
+
+    @abstractmethod
+    def build(self, train: TrainingRatings) -> None:
+        """Make the tables and whatever else follows from the training ratings."""
+
+    @abstractmethod
+    def rate(self, user: Tensor, item: Tensor) -> Tensor:
+        """Return [B] ratings of pairs given as rows of the full data, [B] long each; not yet kept on the scale."""
+
+    def extra(self) -> Tensor | float:
+        """Return what the model adds to the penalties of its tables."""
+        return 0.0
+
+    def error(self, user: Tensor, item: Tensor, rating: Tensor) -> Tensor:
+        """Return the mean squared error, a scalar."""
+        return F.mse_loss(self.rate(user, item), rating)
+
+    def penalty(self) -> Tensor:
+        """Return all penalties, a scalar."""
+        tables = [module.cost() for module in self.modules() if isinstance(module, Table)]
+        return torch.stack(tables).sum() + self.extra()
+
+    def configure_model(self) -> None:
+        """Build the tables, once; their sizes are those of the trainer's data."""
+        if self.num_ratings:
+            return
+        if self._trainer is None:
+            raise DataError(f"{type(self).__name__}: found no trainer, wanted one with the data it was trained on")
+        if self.trainer.world_size > 1:
+            raise DataError(
+                f"devices: found {self.trainer.world_size} processes, wanted 1: mini-batches follow in turn"
+            )
+        train = TrainingRatings.of(getattr(self.trainer, "datamodule", None))
+        self.build(train)
+        self.register_buffer("scale", torch.tensor(train.scale), persistent=False)
+        self.num_ratings = len(train.rating)
+
+    def forward(self, batch: HeteroData) -> Tensor:
+        """Return [E] ratings of the batch's inter-edges, kept on the scale."""
+        user, item = batch[INTER].edge_index
+        return self.rate(batch[SOURCE].n_id[user], batch[TARGET].n_id[item]).clamp(*self.scale)
+
+    def training_step(self, batch: HeteroData, batch_idx: int) -> None:
+        """Go once through the batch's supervised ratings, in an order that seed and step alone decide."""
+        optimizer: Any = self.optimizers()
+        ratings = _asked(batch)
+        seed = (torch.initial_seed() + self.global_step) % 2**63
+        loss, size = self._pass(ratings, optimizer, self.manual_backward, seed), max(len(ratings[2]), 1)
+        self.log("train/loss", loss, batch_size=size, on_step=False, on_epoch=True)
+
+    def learn(self, train: TrainingRatings, epochs: int, seed: int) -> None:
+        """Build the tables and fit them without a trainer; the same seed gives the same model."""
+        with torch.random.fork_rng(devices=[]), torch.enable_grad():
+            torch.default_generator.manual_seed(seed)
+            self.build(train)
+            self.num_ratings = len(train.rating)
+            optimizer = self.optimizer(self.parameters())
+            scheduler: Any = self.scheduler(optimizer) if self.scheduler else None
+            for epoch in range(epochs):
+                self._pass((train.user, train.item, train.rating), optimizer, Tensor.backward, seed + epoch)
+                if scheduler is not None:
+                    scheduler.step()
+
+    def _pass(self, ratings: Asked, optimizer: Any, backward: Callable[[Tensor], None], seed: int) -> Tensor:
+        """Step once through the mini-batches; return the mean squared error on the way."""
+        user, item, rating = ratings
+        order = torch.randperm(len(rating), generator=torch.Generator().manual_seed(seed)).to(rating.device)
+        total = torch.zeros((), device=rating.device)
+        for rows in order.split(self.batch_size):
+            error = self.error(user[rows], item[rows], rating[rows])
+            optimizer.zero_grad()
+            backward(error + self.penalty() / self.num_ratings)
+            optimizer.step()
+            total += error.detach() * len(rows)
+        return total / max(len(rating), 1)
+
+    def on_train_epoch_end(self) -> None:
+        """Step the scheduler, which Lightning leaves to modules that step their own optimiser."""
+        scheduler: Any = self.lr_schedulers()
+        if scheduler is not None:
+            scheduler.step()
+
+    def on_validation_epoch_start(self) -> None:
+        """Start the metrics anew: ``validate`` leaves them in inference tensors, which ``fit`` may not write to."""
+        self._metrics("val").reset()
+
+    def validation_step(self, batch: HeteroData, batch_idx: int) -> None:
+        """Log the metrics."""
+        self._evaluate(batch, "val")
+
+    def test_step(self, batch: HeteroData, batch_idx: int) -> Predictions:
+        """Log the metrics; return the predictions as :meth:`predict_step` does."""
+        return self._evaluate(batch, "test")
+
+    def predict_step(self, batch: HeteroData, batch_idx: int) -> Predictions:
+        """Return the supervised pairs, rows of the full data, with ``score`` and ``y``, the truth (NaN: not known)."""
+        user, item, rating = _asked(batch)
+        return {"source": user, "target": item, "score": self.rate(user, item).clamp(*self.scale), "y": rating}
+
+    def _evaluate(self, batch: HeteroData, stage: str) -> Predictions:
+        rows, metrics = self.predict_step(batch, 0), self._metrics(stage)
+        if len(rows["y"]):
+            metrics.update(preds=rows["score"], target=rows["y"], source=rows["source"])
+            self.log_dict(metrics, batch_size=len(rows["y"]), on_step=False, on_epoch=True, prog_bar=True)
+        return rows
+
+    def _metrics(self, stage: str) -> Any:
+        return self.metrics[stage]
+
+    def configure_optimizers(self) -> Any:
+        """Return the optimiser, and the scheduler where one is asked for."""
+        optimizer = self.optimizer(self.parameters())
+        return optimizer if self.scheduler is None else ([optimizer], [self.scheduler(optimizer)])
+
+
+def _metrics(prefix: str) -> MetricCollection:
+    metrics: dict[str, Metric | MetricCollection] = {
+        "mae": MeanAbsoluteError(),
+        "rmse": MeanSquaredError(squared=False),
+    }
+    return MetricCollection(metrics, prefix=prefix, compute_groups=False)
+
+
+def _asked(batch: HeteroData) -> Asked:
+    """Users and items of the supervised edges, as rows of the full data, and their ratings."""
+    inter = batch[INTER]
+    user, item = inter.edge_index[:, inter.supervised]
+    return batch[SOURCE].n_id[user], batch[TARGET].n_id[item], inter.y[inter.supervised]

@@ -1,0 +1,72 @@
+"""What stage one hands to stage two: features, a score of every class, labels and roles; and how to score fairly."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rrnet_lightning.data.checks import check_finite
+from rrnet_lightning.errors import DataError
+
+TRAIN, VAL, TEST, HELD, UNLABELLED = range(5)
+MIN_LOG_PROB = -20.0  # a class ruled out has log-probability -inf, which no network can read
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredSamples:
+    """N samples to be mapped to C classes, one view of them: all features and scores come from one model.
+
+    Attributes:
+        features: [N, D] float, in one space for all samples.
+        log_probs: [N, C] float, the initial score of every class, given without sight of the sample's own label; or
+            with, where another role than TRAIN is asked in training.
+        label: [N] long, the true class.
+        role: [N] long, what a sample is here for:
+            TRAIN: its label is evidence; asked in training too, unless there are HELD samples.
+            VAL, TEST: asked in validation and in test.
+            HELD: asked in training, never evidence: labelled, but not seen by the model.
+            UNLABELLED: neither asked nor evidence; a neighbour at most.
+        names: C class names. ids: N names of the samples.
+        row: [N] long or None, rows in the full data, where this is a part of it.
+        space: names the space of the features, such as the model's checksum; views of one space may be mixed.
+
+    Raises:
+        DataError: naming the field that does not fit the others, or holds values outside its range.
+    """
+
+    features: Tensor
+    log_probs: Tensor
+    label: Tensor
+    role: Tensor
+    names: Sequence[str]
+    ids: Sequence[str]
+    row: Tensor | None = None
+    space: str = ""
+
+    def __post_init__(self) -> None:
+        samples = len(self.features)
+        for field in ("log_probs", "label", "role", "ids", "row"):
+            value = getattr(self, field)
+            if value is not None and len(value) != samples:
+                raise DataError(f"{field}: found {len(value)} rows, wanted {samples}, one for each row of features")
+        if self.log_probs.shape != (samples, len(self.names)):
+            found, wanted = list(self.log_probs.shape), [samples, len(self.names)]
+            raise DataError(f"log_probs: found shape {found}, wanted {wanted}: samples, class names")
+        for field, value, stop in (("label", self.label, len(self.names)), ("role", self.role, UNLABELLED + 1)):
+            bad = ((value < 0) | (value >= stop)).nonzero()
+            if len(bad):
+                raise DataError(f"{field}: found {int(value[bad[0]])} in row {int(bad[0])}, wanted 0 to {stop - 1}")
+        check_finite("features", self.features)
+        check_finite("log_probs", self.log_probs)
+
+
+def to_tensor(values: Floats | Ints) -> Tensor:
+    """Return float32 or long, whatever the array's own width."""
+    kind = torch.float32 if np.issubdtype(values.dtype, np.floating) else torch.long
+    return torch.as_tensor(values).to(kind)

@@ -1,0 +1,142 @@
+"""The command line: LightningCLI, argument links, and where a run's config, checkpoints and logs are saved."""
+
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import wandb
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import CSVLogger, WandbLogger
+
+import rrnet_lightning.candidates.classifiers
+import rrnet_lightning.candidates.ratings
+import rrnet_lightning.datamodules  # noqa: F401  (so that classes are found by their short names)
+from rrnet_lightning.cli.callbacks import PredictionTable, PredictionWriter, SaveConfig
+from rrnet_lightning.cli.parser import WIDTHS, Parser, check_class
+from rrnet_lightning.cli.runs import check_same_data, find_checkpoint, run_folder
+from rrnet_lightning.errors import CheckpointError, DataError, GraphError, OptionError, RunError
+
+
+@dataclass
+class Wandb:
+    """Weights & Biases: offline unless asked otherwise; ``wandb sync`` sends an offline run later.
+
+    Args:
+        offline: keep everything on this machine; no account, no prompt.
+        project, name, group, entity: as in ``wandb.init``; give the runs of one experiment (its folds, say) one group.
+    """
+
+    offline: bool = True
+    project: str = "rrnet_lightning"
+    name: str | None = None
+    group: str | None = None
+    entity: str | None = None
+
+
+USER_ERRORS = (
+    DataError,
+    GraphError,
+    RunError,
+    CheckpointError,
+    OptionError,
+    MisconfigurationException,
+    OSError,  # a place that cannot be read or written; its message names it
+)
+
+
+class RRNetCLI(LightningCLI):
+    """``fit | validate | test | predict`` with data and model by class name; runs live under ``default_root_dir``."""
+
+    def __init__(self, args: ArgsType = None) -> None:
+        super().__init__(
+            save_config_callback=SaveConfig,
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            parser_class=Parser,
+            args=args,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Link the data's widths to the model and add checkpoints, predictions and W&B."""
+        for width in WIDTHS:
+            parser.link_arguments(f"data.{width}", f"model.init_args.{width}", apply_on="instantiate")
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.set_defaults({"checkpoint.filename": "best", "checkpoint.enable_version_counter": False})
+        parser.add_lightning_class_args(PredictionWriter, "predictions")
+        parser.add_class_arguments(Wandb, "wandb")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Choose the run folder: that of the checkpoint to resume or test, else a new one."""
+        super().parse_arguments(parser, args)
+        config = self.config[self.config.subcommand]
+        if isinstance(config.seed_everything, int) and config.seed_everything < 0:
+            raise OptionError(f"seed_everything: found {config.seed_everything}, wanted at least 0")
+        for part in ("model", "data"):
+            check_class(part, config[part] and config[part].as_dict())
+        root = Path(config.trainer.default_root_dir or "runs")
+        if self.config.subcommand != "fit" and not config.ckpt_path:
+            raise RunError("--ckpt_path: none given, the weights would be random. Give a file, or `best` or `last`")
+        checkpoint = find_checkpoint(config.ckpt_path, root) if config.ckpt_path else None
+        self.folder = run_folder(root, checkpoint)
+        if checkpoint:
+            check_same_data(checkpoint, config.data.as_dict())
+        config.ckpt_path = checkpoint and str(checkpoint)
+        config.trainer.default_root_dir = str(self.folder)
+        config.checkpoint.dirpath = str(self.folder / "checkpoints")
+        if self.config.subcommand == "predict":
+            config.return_predictions = False  # they are streamed to a file instead
+
+    def instantiate_classes(self) -> None:
+        """Build data, model and trainer; what one of them refuses is said in its own words, not in the parser's."""
+        try:
+            super().instantiate_classes()
+        except (TypeError, ValueError) as error:
+            cause: BaseException = error
+            while cause.__cause__ is not None and not isinstance(cause, USER_ERRORS):
+                cause = cause.__cause__
+            raise OptionError(str(cause)) from error
+
+    def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
+        """Add the callbacks of every run, and the loggers unless the user chose others."""
+        trainer = self._get(self.config_init, "trainer")
+        chosen = trainer.callbacks or []
+        trainer.callbacks = list(chosen) if isinstance(chosen, list) else [chosen]
+        if trainer.logger is None or trainer.logger is True:
+            options = {
+                name: value for name, value in asdict(self._get(self.config_init, "wandb")).items() if value is not None
+            }
+            dashboard = WandbLogger(save_dir=self.folder, id=self.folder.name, **options)
+            kwargs["logger"] = [dashboard, CSVLogger(self.folder, name="metrics")]
+        if trainer.logger is not False:
+            trainer.callbacks += [LearningRateMonitor(), PredictionTable()]
+        if trainer.enable_progress_bar is not False:
+            trainer.callbacks += [RichProgressBar()]
+        built = super().instantiate_trainer(**kwargs)
+        # `save_last` saves only where the best was beaten; put after "best", so that it holds that one's state too
+        last = ModelCheckpoint(self.folder / "checkpoints", filename="last", enable_version_counter=False)
+        built.callbacks.append(last)  # type: ignore[attr-defined]
+        return built
+
+    def fit(self, **kwargs: Any) -> None:
+        """Train; a run that is refused before its first checkpoint leaves nothing, not even the logs of a start."""
+        try:
+            self.trainer.fit(**kwargs)
+        except USER_ERRORS:
+            if not any(self.folder.glob("checkpoints/*.ckpt")):
+                wandb.finish(exit_code=1)
+                shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+
+
+def main(args: ArgsType = None) -> None:
+    """Run the command line; errors in the user's input end with a message and status 2, not with a traceback."""
+    try:
+        RRNetCLI(args)
+    except USER_ERRORS as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,245 @@
+"""Cross-fitting: one backbone for every fold and every pair of folds left out, and the features each gives.
+
+    python -m rrnet_lightning.cli.crossfit --config configs/backbone_logmel_esc50.yaml --out features/esc50
+
+For test fold t, ``without_<t>.npy`` is used at test. ``without_<t>_<f>.npy`` shows stage two how samples of fold f look
+to a backbone that saw neither f nor t: what it learns from is as new to the backbone as what it is tested on. A pair
+serves both its folds: five folds take 5 + 10 trainings.
+
+Each training is ``fit`` and ``predict`` in a process of its own, with the options of ``train.py fit``; its output goes
+to ``<out>/logs/``. A file that is there is kept and an interrupted training continues, so the same command goes on
+where it was stopped.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from pathlib import Path
+
+import yaml
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from rrnet_lightning.candidates.feature_writer import recipe
+from rrnet_lightning.candidates.features import read_features
+from rrnet_lightning.errors import CrossFitError, DataError
+
+CHILD = "import json, sys; from rrnet_lightning.cli.command import main; [main(args) for args in json.load(sys.stdin)]"
+Folds = tuple[int, ...]
+
+
+class Training:
+    """One backbone: its folds, its file and log, and its process while it runs."""
+
+    def __init__(
+        self, out: Path, left_out: Folds, options: list[str], digest: str, start_from: str | None = None
+    ) -> None:
+        self.name = "without_" + "_".join(map(str, left_out))
+        self.left_out, self.options, self.digest = left_out, options, digest
+        self.file, self.log, self.runs = (
+            out / f"{self.name}.npy",
+            out / f"logs/{self.name}.log",
+            out / "runs" / self.name,
+        )
+        self.group, self.start = out.name, 0.0
+        self.start_from = start_from
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def done(self) -> bool:
+        """Whether the file is there, of these settings and folds.
+
+        Raises:
+            CrossFitError: it is of others. DataError: it is damaged.
+        """
+        if not self.file.is_file():
+            return False
+        found = read_features(self.file)
+        if found.recipe != self.digest or set(found.left_out) != set(self.left_out):
+            raise CrossFitError(
+                f"{self.file}: made by other settings, or with other folds left out, than asked for now. Choose "
+                "another --out, or move the files there away"
+            )
+        return True
+
+    def launch(self, threads: int | None) -> None:
+        """Start ``fit`` and ``predict``; a training of the same settings that was interrupted is continued."""
+        common = [*self.options, "--data.left_out", json.dumps(self.left_out)]
+        common += ["--trainer.default_root_dir", str(self.runs), "--trainer.enable_progress_bar", "false"]
+        fit = ["fit", *common, "--wandb.group", self.group, "--wandb.name", self.name]
+        fit += ["--ckpt_path", "last"] if self._interrupted() else self.weights()
+        predict = ["predict", *common, "--trainer.logger", "false", "--ckpt_path", "last", "--predictions.path"]
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.start = time.monotonic()
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", CHILD],
+                env={**os.environ, **({"OMP_NUM_THREADS": str(threads)} if threads else {})},
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # ctrl-C reaches this process alone, which then stops the others
+            )
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError), self.process.stdin as pipe:  # one that ended at once is found later
+            pipe.write(json.dumps([fit, [*predict, str(self.file)]]).encode())
+
+    def ended(self) -> bool:
+        """Whether the process has ended, and ended well.
+
+        Raises:
+            CrossFitError: it failed; shows its last lines.
+        """
+        assert self.process is not None
+        if self.process.poll() is None:
+            return False
+        with self.log.open("a") as log:
+            log.write(f"seconds: {time.monotonic() - self.start:.1f}\n")
+        if self.process.returncode or not self.done():
+            last = "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
+            raise CrossFitError(f"{self.name} failed with status {self.process.returncode}. End of {self.log}:\n{last}")
+        return True
+
+    def kill(self) -> None:
+        """Stop the process and all it started."""
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def weights(self) -> list[str]:
+        """Return the option for weights to start from: of the run that left out the same folds and fewest others.
+
+        Raises:
+            CrossFitError: there is none.
+        """
+        if self.start_from is None:
+            return []
+        found = {
+            frozenset(map(int, run.name.split("_")[1:])): file
+            for run in sorted(Path(self.start_from).glob("runs/without_*"))
+            if Path(self.start_from, f"{run.name}.npy").is_file()  # trained to its end
+            for file in sorted(run.glob("*/checkpoints/last.ckpt"), key=lambda file: file.stat().st_mtime)
+        }
+        fits = sorted(
+            (folds for folds in found if folds >= set(self.left_out)), key=lambda folds: (len(folds), sorted(folds))
+        )
+        if not fits:
+            raise CrossFitError(
+                f"--start-from {self.start_from}: found no checkpoint of a backbone trained to its end without folds "
+                f"{list(self.left_out)}, wanted runs/{self.name} or one with more folds left out"
+            )
+        return ["--model.weights", str(found[fits[0]])]
+
+    def _interrupted(self) -> bool:
+        found = sorted(self.runs.glob("*/checkpoints/last.ckpt"), key=lambda file: file.stat().st_mtime)
+        config = found[-1].parents[1] / "config.yaml" if found else None
+        return config is not None and config.is_file() and recipe(yaml.safe_load(config.read_text())) == self.digest
+
+
+def cross_fit_all(
+    out: Path,
+    sets: Sequence[Folds],
+    options: list[str],
+    *,
+    jobs: int = 1,
+    threads: int | None = None,
+    start_from: str | None = None,
+) -> None:
+    """Train a backbone without each set of folds and write its features, ``jobs`` at a time.
+
+    Args:
+        out: folder of the feature files.
+        sets: folds to leave out.
+        options: of ``train.py fit``: ``--config`` and what overrides it.
+        jobs: trainings at a time. threads: of each; None: 1 with several jobs, else all.
+        start_from: folder of another cross-fitting. Each training starts from the weights of one there that left out
+            the same folds, or the same and more: it has seen nothing that this one may not see.
+
+    Raises:
+        CrossFitError: a training failed, which stops all; or a file there is of other settings.
+        DataError: a file there is damaged.
+    """
+    digest = recipe(resolve([*options, "--model.weights", start_from] if start_from else options))
+    trainings = [Training(out, left_out, options, digest, start_from) for left_out in sets]
+    waiting = [training for training in trainings if not training.done()]
+    threads = threads or (1 if jobs > 1 else None)
+    running: list[Training] = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    try:
+        with Progress(*columns, TimeRemainingColumn(), speed_estimate_period=1e9) as bar:
+            task = bar.add_task(f"backbones without {len(sets)} sets of folds", total=len(waiting))
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    running.append(waiting.pop(0))
+                    running[-1].launch(threads)
+                time.sleep(0.2)
+                ended = [training for training in running if training.ended()]
+                running = [training for training in running if training not in ended]
+                bar.advance(task, len(ended))
+    finally:
+        for training in running:
+            training.kill()
+    print(f"features: {len(sets)} files in {out}")
+
+
+def resolve(options: list[str]) -> dict[str, object]:
+    """Return the config that ``train.py fit`` makes of options. CrossFitError, in its words, when it refuses them."""
+    command = [sys.executable, "-c", CHILD]
+    asked = json.dumps([["fit", *options, "--print_config"]])
+    answer = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
+    if answer.returncode:
+        raise CrossFitError(answer.stderr.strip())
+    config: dict[str, object] = yaml.safe_load(answer.stdout)
+    return config
+
+
+def fold_sets(folds: int, pairs: bool) -> Iterator[Folds]:
+    """Yield every fold, numbered from 1, and with ``pairs`` every two of them."""
+    for size in (1, 2) if pairs else (1,):
+        yield from combinations(range(1, folds + 1), size)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(
+        "python -m rrnet_lightning.cli.crossfit",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder of the feature files")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
+    parser.add_argument("--threads", type=int, help="threads of each; default: 1 with several jobs, else all")
+    parser.add_argument("--folds", type=int, default=5, help="number of folds of the data set")
+    parser.add_argument("--pairs", choices=("all", "none"), default="all", help="leave out every two folds as well")
+    parser.add_argument("--sets", nargs="+", metavar="1,2,3", help="these sets of folds instead, such as 1 2 1,2")
+    parser.add_argument(
+        "--start-from", metavar="FOLDER", help="start from the weights of this cross-fitting's backbones"
+    )
+    known, options = parser.parse_known_args(args)
+    if known.jobs < 1 or known.folds < 1:
+        parser.error("--jobs, --folds: wanted at least 1")
+    try:
+        sets = list(fold_sets(known.folds, known.pairs == "all"))
+        if known.sets:
+            given = [tuple(sorted({int(fold) for fold in text.split(",")})) for text in known.sets]
+            sets = list(dict.fromkeys(given))
+    except ValueError:
+        parser.error(f"--sets: found {' '.join(known.sets)}, wanted sets of fold numbers, such as 1 2 1,2")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's end stops the trainings, as ctrl-C does
+    try:
+        cross_fit_all(known.out, sets, options, jobs=known.jobs, threads=known.threads, start_from=known.start_from)
+    except (CrossFitError, DataError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""The argument parser: no abbreviations; errors in one line, an unknown name's with the nearest valid one."""
+
+import difflib
+import inspect
+import pydoc
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import is_dataclass
+from typing import Any, NoReturn, get_args, get_type_hints
+
+import lightning as L
+from lightning.pytorch.cli import LightningArgumentParser
+
+from rrnet_lightning.candidates.classifiers.base import Backbone
+from rrnet_lightning.errors import OptionError
+
+WIDTHS = ("source_dim", "target_dim", "edge_dim")  # the model has them from the data
+UNKNOWN = re.compile(
+    r"unrecognized arguments: --(?P<flag>[^\s=]+)|Option '(?P<option>[^']+)' is not accepted"
+    r"|does not accept option '(?P<inner>[^']+)'|dot import path string: (?P<name>\w+)"
+    r"|Key '?(?P<key>[\w.]+)'? is not expected",
+    re.IGNORECASE,
+)
+VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+KEY = r'Parser key "([\w.]+)":'
+VALUE = re.compile(rf"{KEY}\s+Expected an? (?P<kind>.+)\. Got value: (?P<found>.*)")
+UNION = re.compile(r"Subtypes: \[(?P<kind>.*)\]\s(?:.*\n)*?\s*Given value: (?P<found>.*)")
+REASON = re.compile(
+    rf"(?:Problem with given class_path '[^']*'|expects a function or a callable class):\s+(?:{KEY}\s+)*(?P<reason>.*)"
+)
+
+
+class Parser(LightningArgumentParser):
+    """LightningCLI's parser, refusing ``--trainer.max_epoch`` for ``max_epochs`` and naming what was probably meant."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "allow_abbrev": False})
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Print the reason in one line, the nearest valid name last, and leave with status 2."""
+        options = _options(getattr(ex, "subcommand_parser", None) or self)
+        message = short(message, options, _class_options())
+        super().error(message.partition(". Got value: Namespace(")[0], ex)
+
+
+def short(message: str, known: Sequence[str], others: Sequence[str]) -> str:
+    """Return in one line what jsonargparse says, with the nearest of the ``known`` names, else the others; or as it is.
+
+    A class inside a class has a parser of its own, which has made its part short already.
+    """
+    option = ".".join(dict.fromkeys(re.findall(KEY, message)))
+    if inside := re.search(r"unknown option or name .*", message):
+        return inside.group()
+    if inside := re.search(r"--([\w.]+: \S.*)", message):
+        return f"--{option}.{inside[1]}" if option else message
+    if found := UNKNOWN.search(message):
+        unknown = next(name for name in found.groups() if name)
+        names = nearest(unknown, known) or nearest(unknown, others)
+        if unknown in names:
+            return f"unknown option or name {unknown!r} here: it is of another kind than wanted"
+        if names:
+            return f"unknown option or name {unknown!r}; did you mean {names[0]!r}?"
+    if inside := REASON.search(message):
+        no_class = re.match(r"- Expected a path but (\S+) ", inside["reason"])
+        reason = f"found {no_class[1]}, wanted a class by name or path" if no_class else inside["reason"]
+        return f"--{option}: {reason}"
+    if found := VALUE.match(message) or UNION.search(message):
+        kind = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", found["kind"])
+        kind = re.sub(r"typing\.Literal\[(.*?)\]", r"\1", kind).replace("NoneType", "null").replace("Sequence", "list")
+        value = "null" if found["found"] == "None" else found["found"]
+        return f"--{option}: found {value}, wanted {kind.replace(', ', ' or ')}"
+    return message
+
+
+def check_class(option: str, config: Mapping[str, Any] | None) -> None:
+    """Check that a class is named, and :func:`check_options`, those of classes inside it too.
+
+    Raises:
+        OptionError: names the option.
+    """
+    if config is None:
+        raise OptionError(f"--{option}: found none, wanted a class by name: in --config, or --{option} <class>")
+    check_options(option, pydoc.locate(config["class_path"]), config.get("init_args") or {})
+
+
+def check_options(option: str, cls: Any, given: Mapping[str, Any]) -> None:
+    """Refuse null for what our classes do not take it for: the parser lets it pass for all that has a default.
+
+    Raises:
+        OptionError: names the option.
+    """
+    kinds: dict[str, Any] = {}
+    for base in reversed(inspect.getmro(cls) if inspect.isclass(cls) else ()):
+        ours = base.__module__.startswith("rrnet_lightning.")
+        if "__init__" in vars(base):  # what another's class takes in our stead is its own affair
+            own = vars(base)["__init__"]
+            kinds |= get_type_hints(own) if ours else dict.fromkeys(inspect.signature(own).parameters, Any)
+    for name, value in given.items():
+        kind = Any if name in WIDTHS else kinds.get(name, Any)
+        null = value is None and kind is not Any and type(None) not in get_args(kind)
+        if null or (is_dataclass(kind) and not isinstance(value, Mapping)):
+            wanted = re.sub(r"(\w+\.)+", "", str(kind) if get_args(kind) else kind.__name__)
+            raise OptionError(f"--{option}.{name}: found {'null' if null else value}, wanted {wanted}")
+        if is_dataclass(kind):
+            check_options(f"{option}.{name}", kind, value)
+        elif isinstance(value, Mapping) and "class_path" in value:
+            check_class(f"{option}.{name}", value)
+
+
+def nearest(unknown: str, known: Iterable[str]) -> list[str]:
+    """Return the known names that resemble ``unknown`` most, the whole dotted name first, else its last part."""
+    known = list(known)
+    by_tail = {name.rsplit(".", 1)[-1]: name for name in known}
+    tails = difflib.get_close_matches(unknown.rsplit(".", 1)[-1], by_tail, 1)
+    return difflib.get_close_matches(unknown, known, 1, 0.8) or [by_tail[tail] for tail in tails]
+
+
+def _options(parser: Any) -> list[str]:
+    return [action.dest for action in parser._actions]
+
+
+def _class_options() -> list[str]:
+    """Names of our modules, datamodules and backbones and of all that their constructors take."""
+    names = []
+    for key, base in (("model", L.LightningModule), ("data", L.LightningDataModule), ("model.backbone", Backbone)):
+        for cls in _subclasses(base):  # abstract ones too: classes hand options on to them
+            options = inspect.signature(cls).parameters.values()
+            names += [f"{key}.{option.name}" for option in options if option.kind not in VARIABLE]
+            names += [] if inspect.isabstract(cls) else [cls.__name__]
+    return names
+
+
+def _subclasses(base: type[Any]) -> list[type[Any]]:
+    below: list[type[Any]] = []
+    for sub in base.__subclasses__():
+        below += [sub, *_subclasses(sub)]
+    return [cls for cls in below if cls.__module__.startswith("rrnet_lightning.")]

@@ -1,0 +1,119 @@
+"""Where a run lives: ``<default_root_dir>/<run id>/`` holds config.yaml, checkpoints/, metrics/ and wandb/."""
+
+import pickle
+import secrets
+import subprocess
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from rrnet_lightning.checkpoints import trained_config
+from rrnet_lightning.errors import RunError
+
+# how batches are made and where files lie: not what is learnt from
+BATCH_OPTIONS = {"root", "download", "url", "predict_path", "mask_ratio", "batch_size", "fan_out", "eval_fan_out"}
+BATCH_OPTIONS |= {"steps_per_epoch", "num_workers"}
+
+
+def new_run_id() -> str:
+    """Return a name that sorts by time and is new even when several runs start in one second."""
+    return datetime.now().strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)
+
+
+def find_checkpoint(path: str, root: Path) -> Path:
+    """Resolve ``last`` or ``best`` to the newest run's checkpoint under ``root``; check that a file is one.
+
+    Raises:
+        RunError: there is none, it is cut short or damaged, or it holds code (only ``weights_only`` files are loaded).
+    """
+    file = Path(path)
+    if path in ("last", "best"):
+        found = sorted(root.glob(f"*/checkpoints/{path}.ckpt"), key=lambda f: f.stat().st_mtime)
+        if not found:
+            raise RunError(f"--ckpt_path {path}: no run under {root} has a checkpoints/{path}.ckpt. Run `fit` first")
+        file = found[-1]
+    if not file.is_file():
+        raise RunError(
+            f"--ckpt_path: no file {file}. Give a .ckpt file, or `last` or `best` of the newest run in {root}"
+        )
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except pickle.UnpicklingError as error:
+        raise RunError(
+            f"--ckpt_path: {file} holds more than tensors and plain values and was refused: {error}"
+        ) from error
+    except (RuntimeError, EOFError, OSError) as error:
+        raise RunError(f"--ckpt_path: {file} is cut short or damaged ({error}). Use another checkpoint") from error
+    if not isinstance(content, dict) or not {"state_dict", "pytorch-lightning_version"} <= content.keys():
+        raise RunError(f"--ckpt_path: {file} is no checkpoint of a run; give one that `fit` wrote")
+    return file
+
+
+def run_folder(root: Path, checkpoint: Path | None) -> Path:
+    """Return the folder of the run that ``checkpoint`` belongs to, else a new one under ``root``."""
+    if checkpoint is not None and checkpoint.parent.name == "checkpoints":
+        return checkpoint.parent.parent
+    return root / new_run_id()
+
+
+def check_same_data(checkpoint: Path, data: dict[str, Any]) -> None:
+    """Refuse data other than what a checkpoint was trained on, by the config in it (that of a command line's run).
+
+    On another fold, test answers would be among those it learnt from. Options of how batches are made may differ.
+
+    Raises:
+        RunError: naming the first option that differs and both values.
+    """
+    config = trained_config(torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True))
+    if not config:
+        if data.get("init_args", {}).get("left_out"):
+            raise RunError(
+                f"--ckpt_path: {checkpoint} does not say what it was trained on, as those of `train.py fit` do: it may "
+                "have seen the folds left out. Train it with `train.py fit`, or set --data.left_out []"
+            )
+        return
+    trained, saved = config["data"], checkpoint.parent.parent / "config.yaml"
+    use = f"`--config {saved}`, or " if saved.is_file() else ""
+    theirs, ours = ({"class_path": of["class_path"]} | options(of.get("init_args", {})) for of in (trained, data))
+    known = {name.partition(".")[0] for name in theirs}  # options of a newer release are not compared
+    for name in dict.fromkeys([*theirs, *(name for name in ours if name.partition(".")[0] in known)]):
+        found, wanted = theirs.get(name), ours.get(name)
+        if name not in BATCH_OPTIONS and not same(found, wanted):
+            raise RunError(
+                f"--data.{name}: found {shown(wanted)}, but the checkpoint was trained with {shown(found)}, so its "
+                f"training data may hold what is asked now. Use {use}--data.{name} {shown(found)}"
+            )
+
+
+def same(one: Any, two: Any) -> bool:
+    """Tell whether two values are equal, or lead to the same file or folder."""
+    paths = isinstance(one, str) and isinstance(two, str) and Path(one).exists()
+    return bool(one == two or (paths and Path(one).resolve() == Path(two).resolve()))
+
+
+def options(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return options by dotted name, those of nested ones too, with values as YAML gives them back: tuples as lists."""
+    flat: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            flat |= options(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = list(value) if isinstance(value, tuple) else value
+    return flat
+
+
+def shown(value: Any) -> str:
+    """Return a value as it is written in a config or on the command line."""
+    return yaml.safe_dump(value, default_flow_style=True).removesuffix("\n...\n").strip()
+
+
+def git_commit() -> str | None:
+    """Return the commit of the working directory, None outside a repository."""
+    try:
+        done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return done.stdout.strip() or None

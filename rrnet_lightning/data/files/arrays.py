@@ -1,0 +1,76 @@
+"""Decoded data kept for later runs: one memory-mapped array with a note beside it, both complete or not there."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from rrnet_lightning.errors import DataError
+
+
+def open_array(
+    file: Path, shape: tuple[int | None, ...], dtype: DTypeLike
+) -> tuple[NDArray[Any], dict[str, Any]] | None:
+    """What `keep_array` made: the array, memory-mapped to be read only, and its note. None: absent or damaged.
+
+    Args:
+        file: name ending in `.npy`; the note lies beside it and ends in `.json`.
+        shape: wanted shape; None for any length.
+        dtype: wanted type of the numbers.
+    """
+    try:
+        note = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+        array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, EOFError, ValueError):  # a file cut short also ends here: less than its header says
+        return None
+    fits = len(array.shape) == len(shape) and all(want in (None, n) for n, want in zip(array.shape, shape, strict=True))
+    return (array, note) if fits and array.dtype == dtype and isinstance(note, dict) else None
+
+
+def keep_array(
+    file: Path,
+    rows: Iterable[NDArray[Any]],
+    shape: tuple[int, ...],
+    dtype: DTypeLike,
+    note: dict[str, Any],
+) -> None:
+    """Write rows as they come, never all in memory, and a note of them; `open_array` opens both.
+
+    Rows are written, not assigned to a memory map: on a full disk a write is an error, a memory map kills the process.
+
+    Args:
+        file: name ending in `.npy`; its folder is made too.
+        rows: parts along the first axis, together of this shape.
+        shape: shape of the whole.
+        dtype: type of the numbers.
+        note: goes into JSON after the last row, so making the rows may still fill it in.
+
+    Raises:
+        DataError: the place cannot be written to; nothing is left there. What `rows` raises passes through.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{file.stem}-", dir=file.parent) as temporary:
+            array, about = Path(temporary) / "array", Path(temporary) / "note"
+            with array.open("wb") as out:
+                header = {
+                    "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)),
+                    "fortran_order": False,
+                    "shape": shape,
+                }
+                np.lib.format.write_array_header_1_0(out, header)
+                for row in rows:
+                    out.write(row.astype(dtype).tobytes())
+            about.write_text(json.dumps(note), encoding="utf-8")
+            os.replace(array, file)
+            os.replace(about, file.with_suffix(".json"))  # last: where the note is, the array is
+    except OSError as error:
+        raise DataError(
+            f"{file}: cannot be written ({error}). Make room, or set the environment variable RRNET_CACHE to a folder "
+            "with room that you may write to."
+        ) from error

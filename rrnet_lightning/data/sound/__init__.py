@@ -1,0 +1,1 @@
+"""ESC-10 and ESC-50, and sound files in general."""

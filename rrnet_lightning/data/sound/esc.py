@@ -1,0 +1,170 @@
+"""Environmental sounds: ESC-10 and ESC-50, five-second clips in official folds."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import track
+from torch import Tensor
+
+from rrnet_lightning.data.files.arrays import keep_array, open_array
+from rrnet_lightning.data.files.columns import read_bytes
+from rrnet_lightning.data.files.root import cache_root
+from rrnet_lightning.data.sound.audio import check_rates, read_clip, resample
+from rrnet_lightning.data.sound.esc_table import find_csv, find_sounds, list_sounds, read_rows
+from rrnet_lightning.errors import DataError
+
+SECONDS = 5
+FULL_SCALE = 32768
+CACHE_FORMAT = 1  # count up when the same files give other waveforms
+COUNTS = (
+    "clips of several channels (mean taken)",
+    "clips shorter than 5 s (zeros added)",
+    "clips longer than 5 s (cut)",
+    "clips beyond full scale (set to it)",
+    "silent clips (kept)",
+    "sound files without a row (left out)",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class EscClips:
+    """N clips of T = 5 · rate samples.
+
+    Attributes:
+        waveforms: [N, T] int16, memory-mapped, read only: 32,768 is full scale. `samples` gives floats.
+        label: [N] long, row in `names`.
+        fold: [N] long, the official fold, from 1. Clips cut from one recording share a fold.
+        names: C class names, in the order of the official class numbers.
+        ids: N file names without their ending, in the order of the csv.
+        rate: samples a second.
+        counts: how many clips and files were treated in which special way, see `read_esc`.
+        digest: names csv, sound files, rate and choice of clips; changes when one of them does.
+    """
+
+    waveforms: NDArray[np.int16]
+    label: Tensor
+    fold: Tensor
+    names: tuple[str, ...]
+    ids: list[str]
+    rate: int
+    counts: dict[str, int]
+    digest: str
+
+    def samples(self, rows: Sequence[int] | Tensor | slice) -> Tensor:
+        """Copy of some clips, [B, T] float32 with full scale -1 to 1."""
+        part = self.waveforms[rows.numpy() if isinstance(rows, Tensor) else rows]
+        return torch.from_numpy(np.multiply(part, np.float32(1 / FULL_SCALE), dtype=np.float32))
+
+
+def read_esc(
+    folder: str | Path, rate: int, cache: str | Path | None = None, *, esc10: bool = False, classes: int | None = None
+) -> EscClips:
+    """Read ESC-10 or ESC-50: decode all clips once, and from then on open what was kept.
+
+    The folder holds `audio/` and the csv (`meta/esc50.csv`, `esc10.csv`, ...) with the columns filename, fold, target
+    and category. A file named `.wav` there may be a `.flac` or `.ogg` here. Labels are numbered from 0 in the order of
+    the targets.
+
+    Kept are 16-bit samples: exact for originals of up to 16 bit at their own rate, half the size of float32, and with
+    98 dB below full scale as large an error for quiet as for loud; float16 errs by 66 dB below each sample.
+
+    Clips shorter than 5 s are filled up with zeros and longer ones cut, both at their end; of several channels the mean
+    is taken; samples beyond full scale are set to full scale; silent clips stay, with all samples 0; sound files
+    without a row are left out. All these are counted in `counts`.
+
+    Args:
+        folder: the data set.
+        rate: samples a second of the result. Clips of another rate are resampled.
+        cache: folder for decoded clips, 2 · 5 · rate bytes a clip. Default: `esc` in `cache_root()`. Files there are
+            named by digest; those of data no longer read may be removed at any time.
+        esc10: keep only the clips that the column esc10 calls True.
+        classes: wanted number of classes; None takes those found.
+
+    Raises:
+        DataError: no csv or several; missing column or value; repeated clip; class numbers and names that do not match;
+            another number of classes than wanted; a row without its file; a file that `read_clip` refuses; no place to
+            keep the clips.
+    """
+    if rate < 1:
+        raise DataError(f"rate: found {rate}, wanted samples a second, such as 16000")
+    folder = Path(folder)
+    table, sounds = find_csv(folder), list_sounds(folder / "audio")
+    digest = _digest(table, sounds, rate, esc10)
+    file = (Path(cache) if cache is not None else cache_root() / "esc") / f"{table.stem}-{rate}-{digest[:32]}.npy"
+    clips = _open(file, rate, digest)
+    if clips is None:
+        _decode(file, table, sounds, rate, esc10, digest)
+        clips = _open(file, rate, digest)
+    if clips is None:
+        raise DataError(f"{file}: cannot be read back. Set the environment variable RRNET_CACHE to another folder.")
+    if classes is not None and len(clips.names) != classes:
+        raise DataError(
+            f"{table}: found {len(clips.names)} classes, wanted {classes}. Get the whole file again, or check that "
+            f"this is the data set you mean{'' if esc10 else '; ESC-10 inside ESC-50 is chosen with esc10'}."
+        )
+    return clips
+
+
+def _digest(table: Path, sounds: Sequence[Path], rate: int, esc10: bool) -> str:
+    """Of everything the kept clips depend on; times too, since all five-second WAV files have one size."""
+    files = [(file.name, stat.st_size, stat.st_mtime_ns) for file in sounds for stat in [file.stat()]]
+    settings = [CACHE_FORMAT, rate, esc10, hashlib.sha256(read_bytes(table)).hexdigest(), files]
+    return hashlib.sha256(repr(settings).encode()).hexdigest()
+
+
+def _open(file: Path, rate: int, digest: str) -> EscClips | None:
+    kept = open_array(file, (None, SECONDS * rate), np.int16)
+    if kept is None or kept[1].get("digest") != digest:
+        return None
+    waveforms, note = kept
+    label, fold = torch.tensor(note["label"]), torch.tensor(note["fold"])
+    return EscClips(waveforms, label, fold, tuple(note["names"]), note["ids"], rate, note["counts"], digest)
+
+
+def _decode(file: Path, table: Path, sounds: Sequence[Path], rate: int, esc10: bool, digest: str) -> None:
+    rows = read_rows(table)
+    paths = find_sounds(table, rows, sounds)
+    chosen = [(row, path) for row, path in zip(rows, paths, strict=True) if row.esc10 or not esc10]
+    if not chosen:
+        raise DataError(f"{table}: found no row with esc10 True, wanted those of ESC-10. Get the csv of ESC-50.")
+    numbers = sorted({row.target for row, _ in chosen})
+    named = {row.target: row.name for row, _ in chosen}
+    counts = Counter({name: 0 for name in COUNTS})
+    counts[COUNTS[-1]] = len(sounds) - len(set(paths))
+    note = {
+        "digest": digest,
+        "rate": rate,
+        "names": [named[number] for number in numbers],
+        "ids": [row.id for row, _ in chosen],
+        "label": [numbers.index(row.target) for row, _ in chosen],
+        "fold": [row.fold for row, _ in chosen],
+        "counts": counts,
+    }
+    waveforms = _waveforms([path for _, path in chosen], rate, counts)
+    keep_array(file, waveforms, (len(chosen), SECONDS * rate), np.int16, note)
+
+
+def _waveforms(paths: Sequence[Path], rate: int, counts: Counter[str]) -> Iterator[NDArray[np.int16]]:
+    """Each clip as it is kept, [T]; counts what was special about it."""
+    for path in track(paths, f"decoding {len(paths)} clips", transient=True):
+        clip = read_clip(path, SECONDS)
+        check_rates(path, clip.rate, rate)
+        scaled = np.round(resample(clip, rate)[: SECONDS * rate] * FULL_SCALE)
+        row = np.zeros(SECONDS * rate, np.int16)
+        row[: len(scaled)] = scaled.clip(-FULL_SCALE, FULL_SCALE - 1)
+        length = SECONDS * clip.rate
+        special = (
+            clip.channels > 1,
+            clip.frames < length,
+            clip.frames > length,
+            bool((np.abs(scaled) > FULL_SCALE).any()),
+            not row.any(),
+        )
+        counts.update(name for name, true in zip(COUNTS, special, strict=False) if true)
+        yield row

@@ -1,0 +1,174 @@
+"""Relations: what labelled samples say of a candidate class, in numbers that an edge can carry."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+from torch_geometric.data import HeteroData
+
+from rrnet_lightning.errors import DataError
+from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET
+
+Scaling = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Relations:
+    """Which relations to labelled samples are written into ``edge_attr``, and how similarity is measured.
+
+    Args:
+        votes: the share of the sample's labelled neighbours that are of the class; without it only messages carry the
+            neighbours' labels.
+        temperature: T of neighbours weighted by exp(cosine / T), in votes; infinite (.inf) for equals.
+        nearest: the cosine to the closest labelled neighbour of the class.
+        prototypes: the cosine to the mean of the labelled samples of the class; of those whose class is among their own
+            candidates, as with every label.
+        discriminant: measure similarity after linear discriminant analysis of each view's labelled samples, with this
+            share of the covariance shrunk, above 0 to 1, see :func:`discriminants`; 0 measures it
+            in the features as they are. Needs HELD samples: those who are asked in training must not have shaped it.
+
+    Raises:
+        DataError: ``temperature`` is not positive, or ``discriminant`` outside 0 to 1.
+    """
+
+    votes: bool = True
+    temperature: float = math.inf
+    nearest: bool = False
+    prototypes: bool = False
+    discriminant: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise DataError(
+                f"relations.temperature: found {self.temperature}, wanted more than 0, or .inf for equal votes"
+            )
+        if not 0 <= self.discriminant <= 1:
+            raise DataError(f"relations.discriminant: found {self.discriminant}, wanted 0 (no analysis) to 1")
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return self.votes + self.nearest + self.prototypes
+
+    def check(self, *, evidence: bool, held: bool) -> None:
+        """Check that discriminants can be had: there is `evidence` to make them of, and `held` samples to ask.
+
+        Raises:
+            DataError: names the options to set.
+        """
+        if self.discriminant and not evidence:
+            raise DataError(
+                "relations.discriminant: found with evidence off, which hides the labels it is made of. "
+                "Set --data.relations.discriminant 0, or --data.evidence true"
+            )
+        if self.discriminant and not held:
+            raise DataError(
+                "relations.discriminant: found no held-out samples to ask in training, and must not let those asked "
+                "shape the space. Set --data.relations.discriminant 0, or with feature files --data.cross_fit true"
+            )
+
+    def columns(self, data: HeteroData, visible: Tensor, scales: Mapping[str, Scaling]) -> list[Tensor]:
+        """Return `width` columns of [E] float: what may be read of the ``visible`` [E] candidates' labels.
+
+        Args:
+            data: a graph as :class:`rrnet_lightning.evidence.view_graph.ViewGraph` builds it.
+            visible: [E] bool.
+            scales: "neighbour" and "prototype", of their cosines.
+        """
+        columns = []
+        if self.votes:
+            columns.append(neighbour_votes(data, visible, self.temperature))
+        if self.nearest:
+            columns.append(scales["neighbour"](nearest_labelled(data, visible)))
+        if self.prototypes:
+            columns.append(scales["prototype"](prototypes(data, visible)))
+        return columns
+
+
+VOTES = Relations()
+
+
+def pair_cosine(one: Tensor, two: Tensor, pairs: Tensor, chunk: int = 1 << 16) -> Tensor:
+    """Return [E] float, the cosine of a row of `one` and a row of `two`; `chunk` pairs in memory at a time.
+
+    Shapes:
+        one: [N, P] float. two: [M, P] float. pairs: [2, E] long.
+    """
+    parts = [cosine_similarity(one[some[0]], two[some[1]]) for some in pairs.split(chunk, dim=1)]
+    return torch.cat(parts) if parts else one.new_empty(0)
+
+
+def prototype_cosine(place: Tensor, pairs: Tensor, known: Tensor, classes: int) -> Tensor:
+    """Return [E] float, the cosine of a sample and the mean of the class's known samples; 0 for a class without any.
+
+    Shapes:
+        place: [N, P] float. pairs: [2, E] long, sample -> class. known: [2, K] long, sample -> its class.
+    """
+    total = place.new_zeros(classes, place.size(1)).index_add_(0, known[1], place[known[0]])  # as good as the mean here
+    return pair_cosine(place, total, pairs)
+
+
+def prototypes(data: HeteroData, visible: Tensor) -> Tensor:
+    """Return [E] float, :func:`prototype_cosine` of all candidates.
+
+    Known are samples whose true pair is among the ``visible`` [E] candidates; a sample that is asked is not.
+    """
+    inter = data[INTER]
+    known = inter.edge_index[:, visible & (inter.y > 0)]
+    return prototype_cosine(data[SOURCE].place, inter.edge_index, known, len(data[TARGET].x))
+
+
+def neighbour_votes(data: HeteroData, visible: Tensor, temperature: float = math.inf) -> Tensor:
+    """Return [E] float, the share of the source's labelled neighbours whose label is the target; 0 without any.
+
+    A neighbour counts as labelled where its true pair is among the ``visible`` [E] candidates. A sample is never its
+    own neighbour, so a vote tells nothing of its own label. Takes memory for samples x classes.
+
+    Args:
+        data: a graph whose source intra-edges hold ``cosine``.
+        visible: [E] bool, edges whose label may be read.
+        temperature: T of the neighbours' weights exp(cosine / T); infinite (.inf) counts each as one.
+    """
+    neighbour, node = data[SOURCE_INTRA].edge_index
+    label = _labels(data, visible)
+    weight = _weights(data[SOURCE_INTRA].cosine, node, label.any(1)[neighbour], temperature)
+    said = label[neighbour] * weight[:, None]
+    votes = torch.zeros_like(label).index_add_(0, node, said)
+    votes = votes / votes.sum(1, keepdim=True).clamp(min=1e-12)
+    return votes[*data[INTER].edge_index]
+
+
+def nearest_labelled(data: HeteroData, visible: Tensor) -> Tensor:
+    """Return [E] float, the cosine of the source and its closest labelled neighbour whose label is the target.
+
+    Where it has none, the cosine of its farthest neighbour: one of that class would be farther still. Labelled as in
+    :func:`neighbour_votes`; 0 without any neighbour.
+    """
+    intra = data[SOURCE_INTRA]
+    neighbour, node = intra.edge_index
+    label = _labels(data, visible)
+    farthest = torch.zeros(len(label)).scatter_reduce(0, node, intra.cosine, "amin", include_self=False)
+    known, target = label.nonzero(as_tuple=True)  # at most one label a sample
+    of = torch.full((len(label),), -1).index_copy_(0, known, target)[neighbour]
+    told = of >= 0
+    place = node[told] * label.size(1) + of[told]
+    closest = farthest[:, None].expand_as(label).flatten().scatter_reduce(0, place, intra.cosine[told], "amax")
+    return closest.view_as(label)[*data[INTER].edge_index]
+
+
+def _labels(data: HeteroData, visible: Tensor) -> Tensor:
+    """[samples, classes], 1 where a true pair is among the visible candidates."""
+    inter = data[INTER]
+    label = torch.zeros(len(data[SOURCE].x), len(data[TARGET].x))
+    label[*inter.edge_index] = (visible & (inter.y > 0)).float()
+    return label
+
+
+def _weights(cosine: Tensor, node: Tensor, counts: Tensor, temperature: float) -> Tensor:
+    """exp(cosine / T), divided by that of the node's closest neighbour that counts: no overflow at small T."""
+    closest = torch.full((int(node.max()) + 1 if len(node) else 0,), -torch.inf)
+    closest = closest.scatter_reduce(0, node, cosine.where(counts, -torch.inf), "amax")
+    return ((cosine - closest[node]) / temperature).exp().where(counts, 0)

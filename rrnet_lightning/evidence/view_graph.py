@@ -1,0 +1,90 @@
+"""One view of scored samples -> its graph; several views -> their graphs side by side."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from rrnet_lightning.candidates.samples import TRAIN, ScoredSamples
+from rrnet_lightning.graph.build import build_graph, recall
+from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA, validate
+
+
+@dataclass(frozen=True, eq=False)
+class ViewGraph:
+    """A view with all that its graphs, one a stage, have in common.
+
+    Attributes:
+        samples: the view.
+        x: [N, D] float, the samples' node attributes.
+        place: [N, P] float, where samples lie: what similarity is measured by.
+        intra: [2, K] long, neighbour -> sample. cosine: [K] float, of their places.
+        pairs: [2, E] long, sample -> candidate class.
+    """
+
+    samples: ScoredSamples
+    x: Tensor
+    place: Tensor
+    intra: Tensor
+    cosine: Tensor
+    pairs: Tensor
+
+    def asks(self, role: int) -> bool:
+        """Whether it holds samples of this role."""
+        return bool((self.samples.role == role).any())
+
+    def recall(self, role: int) -> float:
+        """Share of the samples of this role whose true class is a candidate."""
+        return recall(self.pairs, self.samples.label.where(self.samples.role == role, -1))
+
+    def graph(self, role: int, words: Tensor, target_intra: Tensor, *, everyone: bool, evidence: bool) -> HeteroData:
+        """Training samples and those of the role asked; all samples for `everyone`. Fields as in ``stage_graph``."""
+        samples = self.samples
+        train, asked = samples.role == TRAIN, samples.role == role
+        present = torch.ones_like(train) if everyone else train | asked
+        row = present.cumsum(0) - 1
+        source, target = self.pairs[:, present[self.pairs[0]]]
+        y = (samples.label[source] == target) & (train | asked)[source]
+        here = present[self.intra[1]]
+        data = build_graph(
+            self.x[present],
+            words,
+            torch.stack([row[source], target]),
+            source_intra=row[self.intra[:, here]],
+            target_intra=target_intra,
+            prior=samples.log_probs[source, target],
+            y=y.float(),
+        )
+        data[SOURCE].place = self.place[present]
+        data[SOURCE_INTRA].cosine = self.cosine[here]
+        data[SOURCE].n_id = (torch.arange(len(train)) if samples.row is None else samples.row)[present]
+        data[INTER].observed, data[INTER].asked = train[source] & evidence, asked[source]
+        return data
+
+
+def side_by_side(graphs: Sequence[HeteroData]) -> HeteroData:
+    """Disjoint union: nodes and edges of all graphs, none between two of them; ``n_id`` still leads to the full data.
+
+    Raises:
+        GraphError: the union breaks the contract.
+    """
+    if len(graphs) == 1:
+        return graphs[0]
+    joined, first = HeteroData(), torch.zeros(2, dtype=torch.long)
+    parts: dict[object, list[Tensor]] = {}
+    for graph in graphs:
+        shift = dict(zip((SOURCE, TARGET), first, strict=True))
+        for store in graph.stores:
+            ends = (store._key[0], store._key[2]) if isinstance(store._key, tuple) else ()
+            for name, value in store.items():
+                if name == "edge_index":
+                    value = value + torch.stack([shift[end] for end in ends])[:, None]
+                parts.setdefault((store._key, name), []).append(value)
+        first = first + torch.tensor([len(graph[SOURCE].x), len(graph[TARGET].x)])
+    for key in (SOURCE, TARGET, SOURCE_INTRA, TARGET_INTRA, INTER):
+        for name in graphs[0][key]:
+            joined[key][name] = torch.cat(parts[key, name], dim=1 if name == "edge_index" else 0)
+    validate(joined)
+    return joined

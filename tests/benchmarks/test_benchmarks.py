@@ -1,0 +1,222 @@
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+from scipy import stats
+
+from benchmarks.common import processes
+from benchmarks.common.rows import BenchmarkError, Job, Row, Slice, append_row, read_rows
+from benchmarks.common.table import paired_difference, summarise
+from benchmarks.ratings.command import main, parse
+from benchmarks.ratings.peers import PEERS
+from benchmarks.ratings.plan import plan
+from benchmarks.ratings.worker import arguments, check_split, errors, load_ratings, run_peer
+from rrnet_lightning.data.ratings.reader import Ratings
+from rrnet_lightning.data.splits import fold_split
+from tests.fake import write_filmtrust
+
+CLOSED_FORM = ["global", "user", "item", "bias"]
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RRNET_DATA", str(tmp_path / "data"))
+    return write_filmtrust(tmp_path / "data")
+
+
+@pytest.fixture
+def configs(tmp_path: Path) -> Path:
+    """Two configs of our own; the second has an option that does not exist."""
+    text = (processes.ROOT / "configs" / "social_filmtrust.yaml").read_text(encoding="utf-8")
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    (folder / "social_filmtrust.yaml").write_text(text, encoding="utf-8")
+    (folder / "social_filmtrust_broken.yaml").write_text(text + "\nno_such_option: 1\n", encoding="utf-8")
+    return folder
+
+
+def row(model: str, fold: int, error: float, seed: int = 0) -> Row:
+    return Row(model, fold, seed, "abc", error / 2, error, 1.0 + fold, 100.0 + fold, {}, "command", "2026-01-01")
+
+
+def test_interval_is_that_of_the_paired_t_test() -> None:
+    ours, theirs = [0.79, 0.80, 0.78, 0.81, 0.77], [0.80, 0.80, 0.80, 0.82, 0.79]
+    found = paired_difference(ours, theirs)
+    interval = stats.ttest_rel(ours, theirs).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    assert found.mean == pytest.approx(-0.012)
+    assert paired_difference([1.0], [2.0]).low is None
+
+
+def test_summary_pairs_seed_means_with_the_best_peer() -> None:
+    rows = [row("rrnet", 0, 0.6, seed=0), row("rrnet", 0, 0.8, seed=1), row("rrnet", 1, 0.8)]
+    rows += [row("good", 0, 0.8), row("good", 1, 1.0), row("bad", 0, 2.0), row("bad", 1, 2.0)]
+    rows += [row("new", 0, 0.1)]  # has seen too few folds to be the best peer
+    summaries = summarise(rows, ["rrnet", "good", "bad", "new", "none"], ["good", "bad", "new", "none"])
+    rrnet, good, bad, _, none = summaries
+    assert rrnet.rmse_mean == pytest.approx(0.75)
+    assert (rrnet.folds, rrnet.runs, rrnet.peak_mib) == (2, 3, 101)
+    assert rrnet.rmse_difference is not None and rrnet.rmse_difference.peer == "good"
+    assert rrnet.rmse_difference.mean == pytest.approx(-0.15)
+    assert good.rmse_difference is None and none.rmse_mean is None
+    assert bad.mae_difference is not None and bad.mae_difference.mean == pytest.approx(0.55)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--models", "rrnt"], "found 'rrnt', wanted one of global, user"),
+        (["--models", "mine"], "write configs/social_filmtrust_mine.yaml"),
+        (["--folds", "1"], "--folds: found 1, wanted 2 or more"),
+        (["--folds", "100000"], "folds: found 100000"),
+        (["--jobs", "0"], "--jobs: found 0"),
+        (["--seeds", "-1"], "--seeds: found [-1]"),
+        (["--models", "rrnet --data.fold=1"], "found '--data.fold=1' in 'rrnet --data.fold=1'"),
+        (["--models", "rrnet max_epochs 3"], "found 'max_epochs' in"),
+        (["--models", "bias x5"], "a peer takes no options"),
+        (["--models", "bias", "--against", "rrnet"], "--against: found 'rrnet', wanted one of --models"),
+        (["--only-folds", "5"], "--only-folds: found 5, wanted 0 to 4"),
+        (["--data", "ciao", "--models", "bias"], "rating_with_timestamp.mat"),
+    ],
+)
+def test_bad_input_ends_with_a_message(
+    options: list[str], expected: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--out", str(tmp_path / "out" / "table"), *options]) == 2
+    assert expected in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_damaged_row_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    append_row(path, row("bias", 0, 0.8))
+    assert read_rows(path) == [row("bias", 0, 0.8)]
+    path.write_text(path.read_text() + path.read_text().replace("0.8", "NaN"))
+    with pytest.raises(BenchmarkError, match=r"rows\.jsonl:2: found no result row"):
+        read_rows(path)
+
+
+def test_another_config_or_override_is_another_run(data: Path, configs: Path) -> None:
+    def keys(more: str = "", *argv: str) -> list[tuple[str, int, int, str]]:
+        rrnet = f"rrnet{more}"
+        found = plan(parse(["--folds", "2", "--seeds", "3", "4", "--models", rrnet, "bias", *argv]), configs)
+        assert found.peers == ["bias"]
+        return [("rrnet" if job.model == rrnet else job.model, *job.key[1:]) for job in found.jobs]
+
+    first = keys()
+    runs = [(model, fold, seed) for model, fold, seed, _ in first]
+    # the bias does not depend on the seed, so runs once
+    assert runs == [("rrnet", 0, 3), ("bias", 0, 0), ("rrnet", 1, 3), ("bias", 1, 0), ("rrnet", 0, 4), ("rrnet", 1, 4)]
+    assert keys() == first
+    for other in (" --trainer.max_epochs=1", " x2"):
+        assert {key[0] for key in set(first) & set(keys(other))} == {"bias"}
+    assert not set(first) & set(keys("", "--part", "val"))
+    file = configs / "social_filmtrust.yaml"
+    file.write_text(file.read_text() + "# changed\n")
+    assert {key[0] for key in set(first) & set(keys())} == {"bias"}
+    write_filmtrust(data.parent / "other", seed=1)
+    (data.parent / "other" / "filmtrust" / "ratings.txt").replace(data / "ratings.txt")
+    assert not set(first) & set(keys())
+
+
+@pytest.mark.parametrize(("part", "val_share"), [("test", 0.0), ("val", 0.1)])
+def test_other_ratings_than_the_peers_are_refused(part: str, val_share: float, data: Path) -> None:
+    ratings, _ = load_ratings("filmtrust")
+    job = Job("rrnet", "filmtrust", 2, 1, 0, 0, "", "social.yaml", part=part)
+
+    def module(fold: int, val_share: float) -> SimpleNamespace:
+        split = fold_split(len(ratings.rating), 2, fold, 0, val_share)
+        return SimpleNamespace(ratings_path=None, split_dir=None, dataset="filmtrust", ratings=ratings, split=split)
+
+    check_split(job, module(1, val_share))
+    for other in (module(0, val_share), module(1, 0.3)):
+        with pytest.raises(BenchmarkError, match=r"social\.yaml: found other ratings"):
+            check_split(job, other)
+
+
+def test_errors_of_the_little_known_are_told_apart() -> None:
+    user, item = torch.tensor([[0, 0], [0, 1], [1, 0], [2, 0], [2, 2]]).unbind(1)
+    rating = torch.tensor([1.0, 2, 3, 4, 0])
+    names = ["a", "b", "c"]
+    ratings = Ratings(user, item, rating, torch.zeros(2, 0).long(), names, names, (0, 4), {})
+    found = errors(ratings, torch.tensor([0, 1]), torch.tensor([2, 3, 4]), torch.tensor([3.0, 3, 2]))
+    assert found["mae"] == pytest.approx(1) and found["rmse"] == pytest.approx((5 / 3) ** 0.5)
+    assert found["slices"] == {
+        "users of no rating": [3, 3.0, 5.0],
+        "users of 1 to 4 ratings": [0, 0.0, 0.0],
+        "items of no rating": [1, 2.0, 4.0],
+        "items of 1 to 4 ratings": [2, 1.0, 1.0],
+    }
+
+
+def test_slices_are_pooled_and_paired_by_fold() -> None:
+    def of(model: str, fold: int, *entry: float) -> Row:
+        return replace(row(model, fold, 0.8), slices={"cold": Slice(*entry)})  # type: ignore[arg-type]
+
+    rows = [of("rrnet", 0, 1, 1, 1), of("rrnet", 1, 3, 6, 12), of("rrnet", 2, 0, 0, 0)]
+    rows += [of("peer", 0, 1, 2, 4), of("peer", 1, 3, 6, 12), of("peer", 2, 0, 0, 0)]
+    ours, theirs = (summary.slices[0] for summary in summarise(rows, ["rrnet", "peer"], ["peer"]))
+    assert (ours.count, ours.mae, ours.rmse) == (4, 7 / 4, (13 / 4) ** 0.5)
+    assert ours.difference is not None and ours.difference.mean == pytest.approx((1 - 2 + 0) / 2)
+    assert theirs.difference is None
+
+
+def test_processes_end_with_the_command() -> None:
+    process = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    processes._stop(process)
+    assert process.returncode == -15
+
+
+@pytest.mark.parametrize("name", CLOSED_FORM)
+def test_peer_is_tested_on_its_fold(name: str, data: Path) -> None:
+    ratings, _ = load_ratings("filmtrust")
+    split = fold_split(len(ratings.rating), 3, 2, 7)
+    seen = torch.cat([split.train, split.val]).sort().values
+    predict = PEERS[name].fit(ratings, seen, 0)
+    error = predict(ratings.user[split.test], ratings.item[split.test]) - ratings.rating[split.test]
+    result = run_peer(Job(name, "filmtrust", 3, 2, 7, 0, ""))
+    assert result["mae"] == pytest.approx(error.abs().mean().item())
+    assert result["rmse"] == pytest.approx(error.square().mean().sqrt().item())
+
+
+@pytest.mark.slow  # six processes, most of whose time goes into imports
+def test_runs_resumes_and_reports(
+    data: Path, configs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "results" / "table"
+    short = "--trainer.max_epochs=1 --data.steps_per_epoch=2 --trainer.accelerator=cpu --data.scorer.epochs=1"
+    models = [f"rrnet x2 {short}", "bias", "broken"]
+    argv = ["--models", *models, "--folds", "2", "--out", str(out), "--runs", str(tmp_path / "runs"), "--jobs", "2"]
+
+    assert main(argv, configs) == 1
+    said = capsys.readouterr()
+    assert "broken, fold 0, seed 0: failed" in said.out and "no_such_option" in said.out
+    assert "2 runs failed" in said.err
+    kept = out.with_suffix(".jsonl").read_text().splitlines()
+    table = pq.read_table(out.with_suffix(".parquet")).to_pylist()
+    assert [(line["model"], line["runs"]) for line in table] == [(models[0], 2), ("bias", 2), ("broken", 0)]
+    assert table[0]["rmse_difference"]["peer"] == "bias" and table[0]["fit_seconds"] > 0 and table[0]["peak_mib"] > 100
+    assert "4 of 6 runs" in out.with_suffix(".md").read_text()
+
+    def refuse(job: Job, *args: object) -> object:
+        raise AssertionError(f"ran {job.key} again")
+
+    models.remove("broken")
+    argv.remove("broken")
+    monkeypatch.setattr(processes, "_start", refuse)
+    assert main(argv, configs) == 0
+    assert out.with_suffix(".jsonl").read_text().splitlines() == kept
+    out.with_suffix(".jsonl").write_text("\n".join(line for line in kept if '"bias", "fold": 1' not in line) + "\n")
+    with pytest.raises(AssertionError, match=r"\('bias', 1, 0"):
+        main(argv, configs)
+
+
+def test_overrides_come_last(tmp_path: Path) -> None:
+    job = Job("rrnet", "filmtrust", 5, 3, 1, 2, "", "a.yaml", ("--trainer.logger=true",))
+    found = arguments(job, tmp_path)
+    assert {"--config=a.yaml", "--data.fold=3", "--data.seed=1", "--seed_everything=2"} <= set(found)
+    assert found.index("--trainer.logger=false") < found.index("--trainer.logger=true") == len(found) - 1

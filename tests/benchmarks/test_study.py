@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import pytest
+
+from benchmarks.common.processes import ROOT
+from benchmarks.common.rows import Row
+from benchmarks.ratings.plan import plan
+from benchmarks.ratings.study import STUDIES, draw, parse
+from rrnet_lightning.cli.command import RRNetCLI
+from tests.fake import write_filmtrust
+
+OPTIONS = sorted({option for study in STUDIES.values() for text in study.values() for option in text.split()})
+
+
+def rows(models: list[str]) -> list[Row]:
+    return [
+        Row(model, fold, 0, "abc", 0.5 + 0.01 * n, 0.7 + 0.01 * n * (fold + 1), 1, 1, {}, "command", "2026-01-01")
+        for n, model in enumerate(models)
+        for fold in range(3)
+    ]
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_study_is_planned_on_validation_ratings_and_drawn(
+    study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RRNET_DATA", str(tmp_path))
+    write_filmtrust(tmp_path)
+    options = parse([study])
+    planned = plan(options, ROOT / "configs")
+    assert {job.part for job in planned.jobs} == {"val"} and len(planned.jobs) == 5 * len(STUDIES[study])
+    found = draw(rows(options.models), options).decode()
+    labels = set(STUDIES[study]) - {"as shipped"}
+    assert all(f"<!-- {label} -->" in found for label in labels)
+    assert found == draw(rows(options.models), options).decode()
+
+
+def test_an_unfinished_study_is_drawn_without_what_is_missing() -> None:
+    options = parse(["ablation"])
+    found = draw(rows(options.models[:2]), options).decode()
+    assert "no scorer" in found and "no trust" not in found
+
+
+@pytest.mark.slow  # each option through the real command line
+@pytest.mark.parametrize("option", OPTIONS)
+def test_options_exist(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        RRNetCLI(["fit", f"--config={ROOT / 'configs' / 'social_filmtrust.yaml'}", option, "--print_config"])
+    assert stopped.value.code == 0, capsys.readouterr().err
