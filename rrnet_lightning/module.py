@@ -141,7 +141,7 @@ class RRNetModule(Resumable):
             assert isinstance(metrics, MetricCollection) and isinstance(mean, MeanMetric)
             mean.update(loss.detach(), size)
             self.log(f"{stage}/loss", mean, batch_size=size, on_step=False, on_epoch=True)
-            metrics.update(preds=self.objective.predict(logits.detach(), source), target=y, source=source)
+            metrics.update(preds=self.objective.measured(logits.detach(), source), target=y, source=source)
             self.log_dict(metrics, batch_size=size, on_step=False, on_epoch=True, prog_bar=True)
         return loss
 

@@ -28,7 +28,11 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def metrics(self, prefix: str) -> MetricCollection:
-        """Return fresh metrics, updated by ``(preds=scores of predict(), target=y, source=source)``."""
+        """Return fresh metrics, updated by ``(preds=measured(logits, source), target=y, source=source)``."""
+
+    def measured(self, logits: Tensor, source: Tensor) -> Tensor:
+        """Return the [E] scores that the metrics read: those of :meth:`predict`."""
+        return self.predict(logits, source)
 
 
 class MappingObjective(Objective):
@@ -62,6 +66,10 @@ class MappingObjective(Objective):
     def predict(self, logits: Tensor, source: Tensor) -> Tensor:
         """Probability of each pair."""
         return logits.sigmoid() if self.readout == "per_edge" else log_softmax(logits, source).exp()
+
+    def measured(self, logits: Tensor, source: Tensor) -> Tensor:
+        """The logits, which rank as probabilities do; two large ones are not both rounded to 1."""
+        return logits
 
     def metrics(self, prefix: str) -> MetricCollection:
         """Accuracy, recall@k and ``candidate_recall``, the ceiling that the choice of candidates sets."""

@@ -104,6 +104,15 @@ def test_mapping_metrics_count_sources_over_batches() -> None:
     assert found == {"val/accuracy": 0.25, "val/recall@2": 0.75, "val/candidate_recall": 0.75}
 
 
+@pytest.mark.parametrize("readout", ["per_edge", "per_source"])
+def test_metrics_tell_apart_what_probabilities_round_to_one(readout: Literal["per_edge", "per_source"]) -> None:
+    objective, source = MappingObjective(readout, recall_at=()), torch.zeros(3, dtype=torch.long)
+    for logits, accuracy in (([18.0, 20.0, -90], 1), ([20.0, 18.0, -90], 0)):
+        metrics = objective.metrics("")
+        metrics.update(preds=objective.measured(torch.tensor(logits), source), target=torch.eye(3)[1], source=source)
+        assert metrics.compute()["accuracy"] == accuracy
+
+
 @pytest.mark.parametrize("kind", ["soft", "mse", "huber"])
 def test_rating_loss(kind: Literal["soft", "mse", "huber"]) -> None:
     low, high, delta = 0.5, 4.0, 0.75

@@ -74,10 +74,13 @@ def aggregate(
 
     Shapes:
         edges: [E, H]. node: [E] long, the node each edge is counted at. message: [E] bool, None for all.
-        returns: [num_nodes, H]; zero for a node that no message edge touches.
+        returns: [num_nodes, H]; zero for a node that no message edge touches. The other edges' states are not read, so
+            that an infinite one does not spoil the sum.
     """
     dtype = torch.promote_types(edges.dtype, torch.float32)
-    kept = edges.to(dtype) if message is None else edges.to(dtype) * message.unsqueeze(1)
+    kept = edges.to(dtype)
+    if message is not None:
+        kept = kept.masked_fill(~message.unsqueeze(1), 0)
     total = kept.new_zeros(num_nodes, edges.shape[1]).index_add(0, node, kept)
     if how == "mean":
         ones = torch.ones(len(node), dtype=dtype, device=node.device) if message is None else message.to(dtype)

@@ -64,6 +64,15 @@ def test_aggregate_by_hand() -> None:
     assert aggregate(edges, node, 3, message, "sum").tolist() == [[0, 0], [0, 0], [5, 6]]
 
 
+@pytest.mark.parametrize("state", [float("inf"), float("nan")])
+def test_the_state_of_an_edge_without_message_reaches_no_node(state: float) -> None:
+    edges = torch.tensor([[1.0, 2.0], [state, -state], [5.0, 6.0]], requires_grad=True)
+    node, message = torch.tensor([0, 0, 0]), torch.tensor([True, False, True])
+    found = aggregate(edges, node, 1, message)
+    (gradient,) = torch.autograd.grad(found.sum(), edges)
+    assert found.tolist() == [[3, 4]] and gradient.tolist() == [[0.5, 0.5], [0, 0], [0.5, 0.5]]
+
+
 def test_reductions_of_bfloat16_run_in_float32() -> None:
     edges, node = torch.ones(1000, 2, dtype=torch.bfloat16), torch.zeros(1000, dtype=torch.long)
     wanted: list[tuple[Aggregation, int]] = [("sum", 1000), ("mean", 1)]  # counting in bfloat16 stops at 256
