@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from torch_geometric.data import HeteroData
 
+from rrnet_lightning.data.seeds import derive_seed
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.hide import hide
 from rrnet_lightning.graph.sample import NeighborSampler
@@ -144,7 +145,7 @@ class GraphDataModule(L.LightningDataModule, ABC):
             self.batch_size,
             shuffle=stage == "train",
             repeats=self.steps_per_epoch if stage == "train" else 1,
-            seed=torch.initial_seed() % 2**31,
+            seed=torch.initial_seed(),
         )
         return DataLoader(batches, batch_size=None, sampler=draws, num_workers=self.num_workers)
 
@@ -205,14 +206,15 @@ class SeedBatches(DistributedSampler[Draw]):
 
     def __iter__(self) -> Iterator[Draw]:
         """Yield (step seed, source rows)."""
-        generator = torch.Generator().manual_seed(self.seed + (self.epoch << 20 if self.shuffle else 0))
+        epoch = self.epoch if self.shuffle else 0
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, epoch))
         chunks = (
             [self.seeds] * self.repeats
             if self.batch_size is None
             else torch.split(self._share(generator), self.batch_size)
         )
         for step, chunk in enumerate(chunks):
-            yield hash((self.seed, self.epoch if self.shuffle else 0, self.rank, step)) & (2**63 - 1), chunk
+            yield derive_seed(self.seed, epoch, self.rank, step), chunk
 
     def _share(self, generator: torch.Generator) -> Tensor:
         seeds = self.seeds

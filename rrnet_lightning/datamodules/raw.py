@@ -168,7 +168,7 @@ class RawDataModule(L.LightningDataModule, ABC):
         return self._loader("predict")
 
     def _loader(self, part: Part) -> DataLoader[Batch]:
-        draws = RowBatches(self.rows(part), self.batch_size, shuffle=part == "train", seed=torch.initial_seed() % 2**31)
+        draws = RowBatches(self.rows(part), self.batch_size, shuffle=part == "train", seed=torch.initial_seed())
         return DataLoader(
             RawBatches(self.raw),
             batch_size=None,

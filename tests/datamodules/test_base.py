@@ -163,6 +163,8 @@ def test_draws_are_the_same_for_a_seed_and_an_epoch(monkeypatch: pytest.MonkeyPa
     for other in (draws(monkeypatch, epoch=1, **train), draws(monkeypatch, seed=1, **train)):
         numbers, rows = zip(*other[0], strict=True)
         assert list(rows) != [r for _, r in first[0]] and not set(numbers) & {n for n, _ in first[0]}
+    late = draws(monkeypatch, epoch=4096, **train)  # epochs 2^12 apart were one, as torch reads 32 bits of a seed
+    assert [rows for _, rows in late[0]] != [rows for _, rows in first[0]]
     evaluate: dict[str, Any] = {"batch_size": 4, "shuffle": False}
     assert draws(monkeypatch, **evaluate) == draws(monkeypatch, epoch=5, **evaluate)
 

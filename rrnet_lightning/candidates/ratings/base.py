@@ -13,6 +13,7 @@ from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric, MetricColl
 
 from rrnet_lightning.candidates.ratings.tables import Table, TrainingRatings
 from rrnet_lightning.checkpoints import Predictions, Resumable
+from rrnet_lightning.data.seeds import derive_seed
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.graph.schema import INTER, SOURCE, TARGET
 
@@ -107,7 +108,7 @@ class RatingBaseline(Resumable, ABC):
         """Go once through the batch's supervised ratings, in an order that seed and step alone decide."""
         optimizer: Any = self.optimizers()
         ratings = _asked(batch)
-        seed = (torch.initial_seed() + self.global_step) % 2**63
+        seed = derive_seed(torch.initial_seed(), self.global_step)
         loss, size = self._pass(ratings, optimizer, self.manual_backward, seed), max(len(ratings[2]), 1)
         self.log("train/loss", loss, batch_size=size, on_step=False, on_epoch=True)
 
@@ -120,7 +121,7 @@ class RatingBaseline(Resumable, ABC):
             optimizer = self.optimizer(self.parameters())
             scheduler: Any = self.scheduler(optimizer) if self.scheduler else None
             for epoch in range(epochs):
-                self._pass((train.user, train.item, train.rating), optimizer, Tensor.backward, seed + epoch)
+                self._pass((train.user, train.item, train.rating), optimizer, Tensor.backward, derive_seed(seed, epoch))
                 if scheduler is not None:
                     scheduler.step()
 
