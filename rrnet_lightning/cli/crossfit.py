@@ -12,14 +12,10 @@ where it was stopped.
 """
 
 import argparse
-import contextlib
 import json
-import os
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from itertools import combinations
 from pathlib import Path
 
@@ -28,28 +24,25 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from rrnet_lightning.candidates.feature_writer import recipe
 from rrnet_lightning.candidates.features import read_features
-from rrnet_lightning.errors import CrossFitError, DataError
+from rrnet_lightning.cli.jobs import Command, Outcome, ended_by_signals, run_commands, threads
+from rrnet_lightning.cli.resolve import resolve
+from rrnet_lightning.errors import CrossFitError, DataError, OptionError
 
-CHILD = "import json, sys; from rrnet_lightning.cli.command import main; [main(args) for args in json.load(sys.stdin)]"
+CHILD = "import json, sys; from rrnet_lightning.cli.command import main; "
+CHILD += "[main(args) for args in json.loads(sys.argv.pop())]"
 Folds = tuple[int, ...]
 
 
 class Training:
-    """One backbone: its folds, its file and log, and its process while it runs."""
+    """One backbone: its folds, its file and log, and the command that trains it."""
 
     def __init__(
         self, out: Path, left_out: Folds, options: list[str], digest: str, start_from: str | None = None
     ) -> None:
         self.name = "without_" + "_".join(map(str, left_out))
-        self.left_out, self.options, self.digest = left_out, options, digest
-        self.file, self.log, self.runs = (
-            out / f"{self.name}.npy",
-            out / f"logs/{self.name}.log",
-            out / "runs" / self.name,
-        )
-        self.group, self.start = out.name, 0.0
-        self.start_from = start_from
-        self.process: subprocess.Popen[bytes] | None = None
+        self.left_out, self.options, self.digest, self.start_from = left_out, options, digest, start_from
+        self.file, self.log = out / f"{self.name}.npy", out / f"logs/{self.name}.log"
+        self.runs, self.group = out / "runs" / self.name, out.name
 
     def done(self) -> bool:
         """Whether the file is there, of these settings and folds.
@@ -67,49 +60,26 @@ class Training:
             )
         return True
 
-    def launch(self, threads: int | None) -> None:
-        """Start ``fit`` and ``predict``; a training of the same settings that was interrupted is continued."""
+    def command(self, env: dict[str, str]) -> Command:
+        """``fit`` and ``predict``; a training of the same settings that was interrupted is continued."""
         common = [*self.options, "--data.left_out", json.dumps(self.left_out)]
         common += ["--trainer.default_root_dir", str(self.runs), "--trainer.enable_progress_bar", "false"]
         fit = ["fit", *common, "--wandb.group", self.group, "--wandb.name", self.name]
         fit += ["--ckpt_path", "last"] if self._interrupted() else self.weights()
-        predict = ["predict", *common, "--trainer.logger", "false", "--ckpt_path", "last", "--predictions.path"]
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        self.start = time.monotonic()
-        with self.log.open("a") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", CHILD],
-                env={**os.environ, **({"OMP_NUM_THREADS": str(threads)} if threads else {})},
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # ctrl-C reaches this process alone, which then stops the others
-            )
-        assert self.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError), self.process.stdin as pipe:  # one that ended at once is found later
-            pipe.write(json.dumps([fit, [*predict, str(self.file)]]).encode())
+        predict = ["predict", *common, "--trainer.logger", "false", "--ckpt_path", "last"]
+        predict += ["--predictions.path", str(self.file)]
+        return Command([sys.executable, "-c", CHILD, json.dumps([fit, predict])], self.log, env)
 
-    def ended(self) -> bool:
-        """Whether the process has ended, and ended well.
+    def finish(self, outcome: Outcome) -> None:
+        """Note the time in the log, and check that the file is there.
 
         Raises:
-            CrossFitError: it failed; shows its last lines.
+            CrossFitError: the training failed; says why.
         """
-        assert self.process is not None
-        if self.process.poll() is None:
-            return False
-        with self.log.open("a") as log:
-            log.write(f"seconds: {time.monotonic() - self.start:.1f}\n")
-        if self.process.returncode or not self.done():
-            last = "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
-            raise CrossFitError(f"{self.name} failed with status {self.process.returncode}. End of {self.log}:\n{last}")
-        return True
-
-    def kill(self) -> None:
-        """Stop the process and all it started."""
-        if self.process is not None and self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+        with self.log.open("a", encoding="utf-8") as log:
+            log.write(f"seconds: {outcome.seconds:.1f}\n")
+        if outcome.error or not self.done():
+            raise CrossFitError(f"{self.name} failed: {outcome.error or f'no {self.file} was written, see {self.log}'}")
 
     def weights(self) -> list[str]:
         """Return the option for weights to start from: of the run that left out the same folds and fewest others.
@@ -147,7 +117,7 @@ def cross_fit_all(
     options: list[str],
     *,
     jobs: int = 1,
-    threads: int | None = None,
+    env: dict[str, str] | None = None,
     start_from: str | None = None,
 ) -> None:
     """Train a backbone without each set of folds and write its features, ``jobs`` at a time.
@@ -156,46 +126,28 @@ def cross_fit_all(
         out: folder of the feature files.
         sets: folds to leave out.
         options: of ``train.py fit``: ``--config`` and what overrides it.
-        jobs: trainings at a time. threads: of each; None: 1 with several jobs, else all.
+        jobs: trainings at a time. env: further environment variables of each.
         start_from: folder of another cross-fitting. Each training starts from the weights of one there that left out
             the same folds, or the same and more: it has seen nothing that this one may not see.
 
     Raises:
         CrossFitError: a training failed, which stops all; or a file there is of other settings.
-        DataError: a file there is damaged.
+        DataError: a file there is damaged. OptionError: ``train.py`` does not take the options.
     """
     digest = recipe(resolve([*options, "--model.weights", start_from] if start_from else options))
     trainings = [Training(out, left_out, options, digest, start_from) for left_out in sets]
     waiting = [training for training in trainings if not training.done()]
-    threads = threads or (1 if jobs > 1 else None)
-    running: list[Training] = []
+    commands = ((training, training.command(env or {})) for training in waiting)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    try:
-        with Progress(*columns, TimeRemainingColumn(), speed_estimate_period=1e9) as bar:
-            task = bar.add_task(f"backbones without {len(sets)} sets of folds", total=len(waiting))
-            while waiting or running:
-                while waiting and len(running) < jobs:
-                    running.append(waiting.pop(0))
-                    running[-1].launch(threads)
-                time.sleep(0.2)
-                ended = [training for training in running if training.ended()]
-                running = [training for training in running if training not in ended]
-                bar.advance(task, len(ended))
-    finally:
-        for training in running:
-            training.kill()
+    with (
+        Progress(*columns, TimeRemainingColumn(), speed_estimate_period=1e9) as bar,
+        closing(run_commands(commands, jobs)) as outcomes,
+    ):
+        task = bar.add_task(f"backbones without {len(sets)} sets of folds", total=len(waiting))
+        for training, outcome in outcomes:
+            training.finish(outcome)
+            bar.advance(task)
     print(f"features: {len(sets)} files in {out}")
-
-
-def resolve(options: list[str]) -> dict[str, object]:
-    """Return the config that ``train.py fit`` makes of options. CrossFitError, in its words, when it refuses them."""
-    command = [sys.executable, "-c", CHILD]
-    asked = json.dumps([["fit", *options, "--print_config"]])
-    answer = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
-    if answer.returncode:
-        raise CrossFitError(answer.stderr.strip())
-    config: dict[str, object] = yaml.safe_load(answer.stdout)
-    return config
 
 
 def fold_sets(folds: int, pairs: bool) -> Iterator[Folds]:
@@ -204,8 +156,8 @@ def fold_sets(folds: int, pairs: bool) -> Iterator[Folds]:
         yield from combinations(range(1, folds + 1), size)
 
 
-def main(args: Sequence[str] | None = None) -> None:
-    """Run the command line."""
+def parse(args: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
+    """Read the command line; return our options and those of ``train.py``."""
     parser = argparse.ArgumentParser(
         "python -m rrnet_lightning.cli.crossfit",
         description=__doc__,
@@ -213,7 +165,9 @@ def main(args: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the feature files")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
-    parser.add_argument("--threads", type=int, help="threads of each; default: 1 with several jobs, else all")
+    parser.add_argument(
+        "--threads", type=int, help="threads of each; default: with several jobs, its share of the cores"
+    )
     parser.add_argument("--folds", type=int, default=5, help="number of folds of the data set")
     parser.add_argument("--pairs", choices=("all", "none"), default="all", help="leave out every two folds as well")
     parser.add_argument("--sets", nargs="+", metavar="1,2,3", help="these sets of folds instead, such as 1 2 1,2")
@@ -221,19 +175,26 @@ def main(args: Sequence[str] | None = None) -> None:
         "--start-from", metavar="FOLDER", help="start from the weights of this cross-fitting's backbones"
     )
     known, options = parser.parse_known_args(args)
-    if known.jobs < 1 or known.folds < 1:
-        parser.error("--jobs, --folds: wanted at least 1")
+    for name in ("jobs", "folds", "threads"):
+        found = getattr(known, name)
+        if found is not None and found < 1:
+            parser.error(f"--{name}: found {found}, wanted at least 1")
     try:
-        sets = list(fold_sets(known.folds, known.pairs == "all"))
-        if known.sets:
-            given = [tuple(sorted({int(fold) for fold in text.split(",")})) for text in known.sets]
-            sets = list(dict.fromkeys(given))
+        given = [tuple(sorted({int(fold) for fold in text.split(",")})) for text in known.sets or []]
     except ValueError:
         parser.error(f"--sets: found {' '.join(known.sets)}, wanted sets of fold numbers, such as 1 2 1,2")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's end stops the trainings, as ctrl-C does
+    known.sets = list(dict.fromkeys(given)) or list(fold_sets(known.folds, known.pairs == "all"))
+    return known, options
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    known, options = parse(args)
+    env = threads(known.jobs, known.threads)
     try:
-        cross_fit_all(known.out, sets, options, jobs=known.jobs, threads=known.threads, start_from=known.start_from)
-    except (CrossFitError, DataError, OSError) as error:
+        with ended_by_signals():
+            cross_fit_all(known.out, known.sets, options, jobs=known.jobs, env=env, start_from=known.start_from)
+    except (CrossFitError, DataError, OptionError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:

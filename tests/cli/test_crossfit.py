@@ -1,17 +1,16 @@
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from rrnet_lightning.candidates.feature_writer import recipe
 from rrnet_lightning.candidates.features import keep_features, read_features
-from rrnet_lightning.cli import crossfit
+from rrnet_lightning.cli import crossfit, jobs
 from rrnet_lightning.cli.crossfit import Training, cross_fit_all, fold_sets
+from rrnet_lightning.cli.jobs import stop
 from rrnet_lightning.errors import CrossFitError
 from tests.candidates.classifiers.test_backbone_module import CONFIG
 from tests.candidates.test_features import some_features
@@ -72,38 +71,40 @@ def test_a_training_starts_from_weights_that_saw_no_more(tmp_path: Path) -> None
     assert Training(Path("out"), (1,), [], "digest").weights() == []
 
 
-def test_failed_training_shows_its_last_lines_and_its_log(resolved: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crossfit, "CHILD", "print('boom'); raise SystemExit(3)")
-    with pytest.raises(
-        CrossFitError, match=r"(?s)without_2 failed with status 3. End of out/logs/without_2.log:.*boom"
-    ):
+@pytest.mark.parametrize(
+    ("child", "said"), [("print('boom'); raise SystemExit(3)", r"boom\n\(status 3; .*2\.log"), ("pass", r"no .*2\.npy")]
+)
+def test_failed_training_is_named_with_its_log(
+    child: str, said: str, resolved: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crossfit, "CHILD", child)
+    with pytest.raises(CrossFitError, match=f"without_2 failed: {said}"):
         cross_fit_all(Path("out"), [(2,)], [])
     assert "seconds: " in Path("out/logs/without_2.log").read_text()
 
 
-def test_interrupt_stops_the_trainings(resolved: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[subprocess.Popen[bytes]] = []
-
+def test_interrupt_stops_the_trainings(
+    resolved: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    launch = crossfit.Training.launch
+    stopped: list[str] = []
 
-    def launched(self: crossfit.Training, threads: int | None) -> None:
-        launch(self, threads)
-        assert self.process is not None
-        started.append(self.process)
+    def stopping(process: subprocess.Popen[bytes]) -> None:
+        stop(process)
+        stopped.append(str(process.args))
 
     monkeypatch.setattr(crossfit, "CHILD", "import time; time.sleep(60)")
-    monkeypatch.setattr(crossfit.Training, "launch", launched)
-    monkeypatch.setattr(crossfit, "time", SimpleNamespace(sleep=interrupt, monotonic=time.monotonic))
+    monkeypatch.setattr(time, "sleep", interrupt)
+    monkeypatch.setattr(jobs, "stop", stopping)
     with pytest.raises(SystemExit) as exit:
         crossfit.main(["--out", "out", "--jobs", "2", "--folds", "3"])
-    assert exit.value.code == 130
-    assert [process.poll() for process in started] == [-9, -9]
+    assert exit.value.code == 130 and "goes on from here" in capsys.readouterr().err
+    assert ["--data.left_out" in command for command in stopped] == [True, True]
 
 
-@pytest.mark.parametrize("args", [["--jobs", "0"], ["--sets", "one"]])
+@pytest.mark.parametrize("args", [["--jobs", "0"], ["--threads", "0"], ["--sets", "one"]])
 def test_bad_options_are_refused(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit:
         crossfit.main(["--out", "out", *args])
@@ -111,7 +112,9 @@ def test_bad_options_are_refused(args: list[str], capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.slow
-def test_trainings_in_processes_of_their_own_leave_their_folds_out(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trainings_in_processes_of_their_own_leave_their_folds_out(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("PYTHONPATH", str(PROJECT))
     write_esc(here / "data", folds=3)
     Path("b.yaml").write_text(CONFIG.replace(", val_fold: 3", ""))
@@ -119,16 +122,6 @@ def test_trainings_in_processes_of_their_own_leave_their_folds_out(here: Path, m
     files = [read_features(Path("out") / name) for name in ("without_1.npy", "without_1_2.npy")]
     assert [file.left_out for file in files] == [(1,), (1, 2)]
     assert files[0].recipe == files[1].recipe and files[0].checksum != files[1].checksum
-    command = [
-        sys.executable,
-        "-m",
-        "rrnet_lightning.cli.crossfit",
-        "--out",
-        "out",
-        "--sets",
-        "1",
-        "--config",
-        "b.yaml",
-    ]
-    done = subprocess.run([*command, "--seed_everything", "1"], capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and "without_1.npy: made by other settings" in done.stderr
+    with pytest.raises(SystemExit) as exit:
+        crossfit.main(["--out", "out", "--sets", "1", "--config", "b.yaml", "--seed_everything", "1"])
+    assert exit.value.code == 2 and "without_1.npy: made by other settings" in capsys.readouterr().err
