@@ -1,9 +1,7 @@
 """Exact nearest neighbours within one modality, in chunks of rows: never a square matrix of all nodes."""
 
-from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Literal
 
 import torch
 from rich.progress import track
@@ -18,56 +16,37 @@ FAISS_ABOVE = 200_000
 TRACKED = 10**8
 """Number of pairs from which a search shows its progress."""
 
-Metric = Literal["cosine", "l2"]
 
+def knn_edges(x: Tensor, k: int, *, pool: Tensor | None = None, chunk: int = 1024) -> Tensor:
+    """Edges to every node from its k neighbours of largest cosine similarity, itself excluded.
 
-def knn_edges(
-    x: Tensor,
-    k: int,
-    *,
-    metric: Metric = "cosine",
-    pool: Tensor | None = None,
-    group: Tensor | None = None,
-    chunk: int = 1024,
-) -> Tensor:
-    """Edges to every node from its k nearest neighbours, itself excluded.
-
-    Exact. Nearest first, ties by lower row; cosine similarities are compared in steps of 2^-24, and a zero vector's
-    similarity to anything is 0. Time O(N^2 D), memory O(N (k + D) + chunk N). Above `FAISS_ABOVE` nodes,
-    without `pool` and `group`, faiss's exact index is used if it is installed (`pip install faiss-cpu`): the same
-    neighbours sooner, but the order of ties is then faiss's.
+    Exact. Nearest first, ties by lower row; similarities are compared in steps of 2^-24, and a zero vector's
+    similarity to anything is 0. Time O(N P D), P nodes in the pool, memory O(N (k + D) + chunk P). Above `FAISS_ABOVE`
+    nodes, faiss's exact index is used if it is installed (`pip install faiss-cpu`): the same neighbours sooner, but
+    the order of ties is then faiss's.
 
     Args:
         x: [N, D] float, node attributes.
         k: neighbours a node; 0 gives no edges.
-        metric: "cosine" (largest similarity) or "l2" (smallest Euclidean distance; several times slower).
-        pool: [N] bool, which nodes may be neighbours, for instance training samples only.
-        group: [N] long; neighbours never come from the node's own group, for instance its fold.
+        pool: [N] bool, which nodes may be neighbours, for instance training samples only; None for all.
         chunk: rows compared at a time; changes memory, not the result.
 
     Returns:
         [2, N * k] long, neighbour -> node, sorted by node, k edges a node.
 
     Raises:
-        GraphError: on NaN or inf in `x`, wrong types or shapes, an unknown metric, or a node with fewer than k
-            allowed neighbours.
+        GraphError: on NaN or inf in `x`, wrong types or shapes, or a node with fewer than k allowed neighbours.
     """
     check_finite("x", check_tensor("x", x, "float", (None, None)))
-    if metric not in ("cosine", "l2"):
-        raise GraphError.of("metric", repr(metric), "'cosine' or 'l2'")
     if k < 0 or chunk < 1:
         raise GraphError.of("k, chunk", (k, chunk), "k >= 0 and chunk >= 1")
-    # Without groups every node is a group of its own, which rules out self loops.
     rows = torch.arange(len(x), device=x.device)
-    owner = rows if group is None else check_tensor("group", group, "long", (len(x),))
     allowed = rows if pool is None else check_tensor("pool", pool, "bool", (len(x),)).nonzero().squeeze(1)
-    _check_enough(owner, allowed, k)
+    _check_enough(len(x), allowed, k)
     if k == 0 or len(x) == 0:
         return rows.new_empty(2, 0)
-    if len(x) > FAISS_ABOVE and pool is None and group is None and find_spec("faiss"):
-        neighbours = _faiss_neighbours(x, k, metric)
-    else:
-        neighbours = _exact_neighbours(x, k, metric, owner, allowed, chunk)
+    search = _faiss_neighbours if len(x) > FAISS_ABOVE and find_spec("faiss") else _exact_neighbours
+    neighbours = search(_unit_rows(x), k, allowed, chunk)
     return torch.stack([neighbours.reshape(-1), rows.repeat_interleave(k)])
 
 
@@ -86,27 +65,23 @@ def stable_top_k(scores: Tensor, k: int) -> Tensor:
     return columns.gather(1, order)
 
 
-def _check_enough(owner: Tensor, allowed: Tensor, k: int) -> None:
-    _, owner = torch.unique(owner, return_inverse=True)
-    own = owner[allowed].bincount(minlength=len(owner))[owner]
-    short = (len(allowed) - own < k).nonzero()
+def _check_enough(num_nodes: int, allowed: Tensor, k: int) -> None:
+    others = torch.full((num_nodes,), len(allowed), device=allowed.device)
+    others[allowed] -= 1  # a node is not its own neighbour
+    short = (others < k).nonzero()
     if len(short):
         node = int(short[0])
-        wanted = f"at most {len(allowed) - int(own[node])}, the number of allowed neighbours of node {node}"
-        raise GraphError.of("k", k, wanted, "choose a smaller k, or widen pool or group")
+        wanted = f"at most {int(others[node])}, the number of allowed neighbours of node {node}"
+        raise GraphError.of("k", k, wanted, "choose a smaller k, or widen the pool")
 
 
-def _exact_neighbours(x: Tensor, k: int, metric: Metric, owner: Tensor, allowed: Tensor, chunk: int) -> Tensor:
-    closeness: Callable[[Tensor, Tensor], Tensor] = _cosine if metric == "cosine" else _negative_distance
-    x = _unit_rows(x) if metric == "cosine" else x.double()
-    candidates, candidate_owner = x[allowed], owner[allowed]
+def _exact_neighbours(x: Tensor, k: int, allowed: Tensor, chunk: int) -> Tensor:
+    candidates, rows = x[allowed], torch.arange(len(x), device=x.device)
     found = []
-    steps = range(0, len(x), chunk)
     quick = len(x) * len(candidates) < TRACKED
-    for start in track(steps, f"neighbours of {len(x)} nodes", transient=True, disable=quick):
-        rows = slice(start, start + chunk)
-        scores = closeness(x[rows], candidates)
-        scores.masked_fill_(owner[rows, None] == candidate_owner, -torch.inf)
+    for some in track(rows.split(chunk), f"neighbours of {len(x)} nodes", transient=True, disable=quick):
+        scores = _cosine(x[some], candidates)
+        scores.masked_fill_(some[:, None] == allowed, -torch.inf)
         found.append(allowed[stable_top_k(scores, k)])
     return torch.cat(found)
 
@@ -122,18 +97,13 @@ def _cosine(rows: Tensor, candidates: Tensor) -> Tensor:
     return (rows @ candidates.T).mul_(2**24).round_().float()
 
 
-def _negative_distance(rows: Tensor, candidates: Tensor) -> Tensor:
-    # Differences, not |a|^2 + |b|^2 - 2ab, which loses close neighbours to cancellation.
-    distance = torch.cdist(rows, candidates, compute_mode="donot_use_mm_for_euclid_dist")
-    return torch.neg(distance)
-
-
-def _faiss_neighbours(x: Tensor, k: int, metric: Metric) -> Tensor:
+def _faiss_neighbours(x: Tensor, k: int, allowed: Tensor, chunk: int) -> Tensor:
     faiss = import_module("faiss")
-    vectors = (_unit_rows(x) if metric == "cosine" else x).float().cpu().contiguous().numpy()
-    index = (faiss.IndexFlatIP if metric == "cosine" else faiss.IndexFlatL2)(x.size(1))
-    index.add(vectors)
-    ids = torch.from_numpy(index.search(vectors, k + 1)[1])
+    vectors = x.float().cpu().contiguous().numpy()
+    index = faiss.IndexFlatIP(x.size(1))
+    index.add(vectors[allowed.cpu().numpy()])
+    wanted = min(k + 1, len(allowed))  # one more, as the node itself may be found
+    ids = allowed.cpu()[torch.from_numpy(index.search(vectors, wanted)[1])]
     keep = ids != torch.arange(len(ids))[:, None]
-    keep[keep.all(1), -1] = False  # the node itself, behind k + 1 copies of it
+    keep[keep.all(1), k:] = False  # the node itself is not in the pool, or behind k + 1 copies of it
     return ids[keep].view(-1, k).to(x.device)

@@ -1,5 +1,10 @@
 """Nearest neighbours against a dense reference."""
 
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -7,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from rrnet_lightning.errors import GraphError
 from rrnet_lightning.graph import knn
-from rrnet_lightning.graph.knn import Metric, knn_edges
+from rrnet_lightning.graph.knn import knn_edges
 
 
 def points(num: int = 60, dim: int = 3) -> Tensor:
@@ -15,40 +20,34 @@ def points(num: int = 60, dim: int = 3) -> Tensor:
     return torch.randint(-1, 2, (num, dim), generator=torch.Generator().manual_seed(1)).float()
 
 
-def reference(x: Tensor, k: int, metric: str, pool: Tensor | None, group: Tensor | None) -> list[list[int]]:
-    """Node by node: sort (distance, row), take the first k allowed."""
+def reference(x: Tensor, k: int, pool: Tensor | None) -> list[list[int]]:
+    """Node by node: sort (-cosine, row), take the first k allowed."""
     rows = []
     for i in range(len(x)):
         ranked = []
         for j in range(len(x)):
-            if i == j or (pool is not None and not pool[j]) or (group is not None and group[i] == group[j]):
-                continue
-            a, b = x[i].double(), x[j].double()
-            size = float(a.norm() * b.norm())
-            cosine = float(a @ b) / size if size else 0.0
-            ranked.append((round(-cosine if metric == "cosine" else float((a - b).norm()), 6), j))
+            if i != j and (pool is None or pool[j]):
+                a, b = x[i].double(), x[j].double()
+                size = float(a.norm() * b.norm())
+                ranked.append((-round(float(a @ b) / size if size else 0.0, 6), j))
         rows.append([j for _, j in sorted(ranked)[:k]])
     return rows
 
 
-@pytest.mark.parametrize("metric", ["cosine", "l2"])
 @pytest.mark.parametrize("pooled", [False, True])
-@pytest.mark.parametrize("grouped", [False, True])
-def test_matches_dense_reference_with_ties(metric: Metric, pooled: bool, grouped: bool) -> None:
+def test_matches_dense_reference_with_ties(pooled: bool) -> None:
     x = points()
     pool = torch.arange(60) % 3 > 0 if pooled else None
-    group = torch.arange(60) % 5 if grouped else None
-    edges = knn_edges(x, 7, metric=metric, pool=pool, group=group)
-    assert edges[0].view(60, 7).tolist() == reference(x, 7, metric, pool, group)
+    edges = knn_edges(x, 7, pool=pool)
+    assert edges[0].view(60, 7).tolist() == reference(x, 7, pool)
     assert torch.equal(edges[1], torch.arange(60).repeat_interleave(7))
 
 
-@pytest.mark.parametrize("metric", ["cosine", "l2"])
-def test_chunk_does_not_change_the_result(metric: Metric) -> None:
+def test_chunk_does_not_change_the_result() -> None:
     x = torch.randn(50, 33, generator=torch.Generator().manual_seed(2)).repeat(4, 1)
-    whole = knn_edges(x, 9, metric=metric, chunk=200)
+    whole = knn_edges(x, 9, chunk=200)
     for chunk in (1, 7, 64):
-        assert torch.equal(knn_edges(x, 9, metric=metric, chunk=chunk), whole)
+        assert torch.equal(knn_edges(x, 9, chunk=chunk), whole)
     assert whole[0].view(200, 9)[3, :3].tolist() == [53, 103, 153]  # its copies first, lower rows before higher
 
 
@@ -65,10 +64,9 @@ class LargestTensor(TorchDispatchMode):
         return out
 
 
-@pytest.mark.parametrize("metric", ["cosine", "l2"])
-def test_never_builds_the_square_matrix(metric: Metric) -> None:
+def test_never_builds_the_square_matrix() -> None:
     with LargestTensor() as largest:  # type: ignore[no-untyped-call]
-        knn_edges(points(400), 4, metric=metric, chunk=16)
+        knn_edges(points(400), 4, chunk=16)
     assert 0 < largest.entries <= 16 * 400
 
 
@@ -89,8 +87,6 @@ def test_too_few_neighbours_are_counted() -> None:
     pool = torch.tensor([True, True, True, False])
     with pytest.raises(GraphError, match="k: found 3, wanted at most 2, the number of allowed neighbours of node 0"):
         knn_edges(points(4), 3, pool=pool)
-    with pytest.raises(GraphError, match="k: found 2, wanted at most 1, the number of allowed neighbours of node 1"):
-        knn_edges(points(4), 2, group=torch.tensor([7, -3, -3, -3]))
 
 
 def test_bad_input_is_named() -> None:
@@ -98,22 +94,43 @@ def test_bad_input_is_named() -> None:
     x[5, 1] = torch.nan
     with pytest.raises(GraphError, match="x: found 1 NaN or inf, first in row 5"):
         knn_edges(x, 1)
-    with pytest.raises(GraphError, match="metric: found 'dot', wanted 'cosine' or 'l2'"):
-        knn_edges(points(), 1, metric="dot")  # type: ignore[arg-type]
     with pytest.raises(GraphError, match="k, chunk: found"):
         knn_edges(points(), -1)
     with pytest.raises(GraphError, match=r"pool: found int64 \[60\], wanted bool \[60\]"):
         knn_edges(points(), 1, pool=torch.arange(60))
-    with pytest.raises(GraphError, match=r"group: found int64 \[3\], wanted long \[60\]"):
-        knn_edges(points(), 1, group=torch.arange(3))
 
 
-@pytest.mark.parametrize("metric", ["cosine", "l2"])
-def test_faiss_finds_the_same_neighbours(metric: Metric, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("faiss", reason="faiss is optional: pip install faiss-cpu")
+class InnerProducts:
+    """faiss's exact index, as far as it is used here."""
+
+    used = 0
+
+    def __init__(self, dim: int) -> None:
+        self.rows = np.empty((0, dim), dtype=np.float32)
+
+    def add(self, rows: Any) -> None:
+        assert rows.dtype == np.float32 and rows.shape[1] == self.rows.shape[1]
+        self.rows = np.concatenate([self.rows, rows])
+
+    def search(self, rows: Any, k: int) -> tuple[Any, Any]:
+        type(self).used += 1
+        scores = rows @ self.rows.T
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        return np.take_along_axis(scores, order, 1), order
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+@pytest.mark.parametrize("installed", [False, True], ids=["stand-in", "faiss"])
+def test_faiss_finds_the_same_neighbours(monkeypatch: pytest.MonkeyPatch, pooled: bool, installed: bool) -> None:
+    if installed:
+        pytest.importorskip("faiss", reason="faiss is optional: pip install faiss-cpu")
+    else:
+        monkeypatch.setitem(sys.modules, "faiss", SimpleNamespace(IndexFlatIP=InnerProducts, __spec__="stand-in"))
     x = torch.randn(300, 8, generator=torch.Generator().manual_seed(3))
-    exact = knn_edges(x, 5, metric=metric)
+    pool = torch.arange(300) % 3 > 0 if pooled else None
+    exact, used = knn_edges(x, 5, pool=pool), InnerProducts.used
     monkeypatch.setattr(knn, "FAISS_ABOVE", 100)
-    assert torch.equal(knn_edges(x, 5, metric=metric), exact)
-    copies = knn_edges(torch.ones(300, 4), 5, metric=metric)
+    assert torch.equal(knn_edges(x, 5, pool=pool), exact)
+    assert InnerProducts.used == used + (not installed)
+    copies = knn_edges(torch.ones(300, 4), 5, pool=pool)
     assert not (copies[0] == copies[1]).any()
