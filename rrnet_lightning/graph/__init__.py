@@ -12,8 +12,8 @@ from rrnet_lightning.graph.build import (
     top_k_pairs,
 )
 from rrnet_lightning.graph.knn import FAISS_ABOVE, knn_edges
-from rrnet_lightning.graph.sample import NeighborSampler, subgraph
-from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA, validate
+from rrnet_lightning.graph.sample import NeighborSampler
+from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA, message_ends, validate
 
 __all__ = [
     "FAISS_ABOVE",
@@ -30,9 +30,9 @@ __all__ = [
     "given_pairs",
     "knn_edges",
     "listed_pairs",
+    "message_ends",
     "no_edges",
     "recall",
-    "subgraph",
     "top_k_pairs",
     "validate",
 ]

@@ -1,4 +1,4 @@
-"""Seeds -> subgraph mini-batches, and the random hiding of observed edges."""
+"""Seeds -> subgraph mini-batches."""
 
 import copy
 from collections.abc import Sequence
@@ -20,6 +20,7 @@ from rrnet_lightning.graph.schema import (
     EdgeType,
     check_range,
     check_tensor,
+    message_ends,
 )
 
 
@@ -28,8 +29,9 @@ class NeighborSampler:
 
     The roots are the seeds and the targets of all their inter edges, message or not. At hop h every newly reached
     node draws, uniformly and without replacement, at most fan_out[h] (-1: all) of the edges it aggregates, once for
-    each kind: intra edges into it, and inter *message* edges at it. With fan_out = [-1] * L the outputs on the
-    seeds' edges equal those of the full graph for a network of up to L units.
+    each kind: intra edges into it, and inter edges that are *messages* at its end. An inter edge that one end drew is
+    a message at that end alone: what the other end hears stays a fair sample of its own edges. With fan_out = [-1] * L
+    the outputs on the seeds' edges equal those of the full graph for a network of up to L units that pass messages.
 
     Edge lists are grouped by node once, here; `message` and all other fields are read anew from the graph given to
     `sample`. A hop costs a vectorised pass over one bit a node, a call a few over one bit an edge; all else grows
@@ -59,8 +61,10 @@ class NeighborSampler:
         """The subgraph around `seeds`, a new graph that keeps the contract; `data` is left as it is.
 
         Every inter edge of a seed is in it, and only those stay `supervised`. Other edges are the sampled ones, not
-        all edges between sampled nodes. Nodes and edges keep their order; tensors in a store whose first dimension
-        counts its nodes or edges are cut to match, all else is carried as it is. `n_id` leads back to the full data.
+        all edges between sampled nodes. `message` has two columns: the edge was drawn at its source, at its target; a
+        node reached at the last hop draws none. Nodes and edges keep their order; tensors in a store whose first
+        dimension counts its nodes or edges are cut to match, all else is carried as it is. `n_id` leads back to the
+        full data.
 
         Args:
             data: the graph given at construction; other fields than the edge indices may have changed since.
@@ -71,19 +75,21 @@ class NeighborSampler:
             GraphError: on seeds that are empty, mistyped or out of range, or a graph with other edge counts.
         """
         self._check(data, seeds)
-        nodes, edges = self._expand(data, seeds, generator)
+        nodes, edges, message = self._expand(data, seeds, generator)
         out = _restrict(data, nodes, edges)
+        out[INTER].message = message[edges[INTER]]
         is_seed = _no_rows(data[SOURCE].x).index_fill_(0, seeds, True)
         out[INTER].supervised = out[INTER].supervised & is_seed[data[INTER].edge_index[0, edges[INTER]]]
         return out
 
     def _expand(
         self, data: HeteroData, seeds: Tensor, generator: torch.Generator | None
-    ) -> tuple[dict[str, Tensor], dict[EdgeType, Tensor]]:
-        """Masks of the nodes reached and of the edges drawn."""
+    ) -> tuple[dict[str, Tensor], dict[EdgeType, Tensor], Tensor]:
+        """Masks of the nodes reached, of the edges in the subgraph, and of the inter edges that each end drew."""
         source, target = data[INTER].edge_index
-        message = data[INTER].message
-        by_source, by_target = self._by_source.keep(message), self._by_target.keep(message)
+        at_source, at_target = message_ends(data[INTER].message)
+        by_source, by_target = self._by_source.keep(at_source), self._by_target.keep(at_target)
+        message = torch.zeros(len(source), 2, dtype=torch.bool, device=source.device)
         seen_s, seen_t = _no_rows(data[SOURCE].x), _no_rows(data[TARGET].x)
         drawn = {t: _no_rows(data[t].edge_index[0]) for t in (SOURCE_INTRA, TARGET_INTRA, INTER)}
         new_s = _mark(seen_s, seeds)
@@ -92,7 +98,9 @@ class NeighborSampler:
         for size in self.fan_out:
             intra_s = self._source_intra.pick(new_s, size, generator)
             intra_t = self._target_intra.pick(new_t, -1 if self.whole else size, generator)
-            pairs = torch.cat([by_source.pick(new_s, size, generator), by_target.pick(new_t, size, generator)])
+            own_s, own_t = by_source.pick(new_s, size, generator), by_target.pick(new_t, size, generator)
+            message[own_s, 0], message[own_t, 1] = True, True
+            pairs = torch.cat([own_s, own_t])
             for edge_type, picked in ((SOURCE_INTRA, intra_s), (TARGET_INTRA, intra_t), (INTER, pairs)):
                 drawn[edge_type][picked] = True
             new_s = _mark(seen_s, data[SOURCE_INTRA].edge_index[0, intra_s], source[pairs])
@@ -100,7 +108,7 @@ class NeighborSampler:
         if self.whole:
             seen_t.fill_(True)
             drawn[TARGET_INTRA].fill_(True)
-        return {SOURCE: seen_s, TARGET: seen_t}, drawn
+        return {SOURCE: seen_s, TARGET: seen_t}, drawn, message
 
     def _check(self, data: HeteroData, seeds: Tensor) -> None:
         check_range("seeds", check_tensor("seeds", seeds, "long", (None,)), len(data[SOURCE].x))
@@ -112,18 +120,6 @@ class NeighborSampler:
             if found != wanted:
                 name = "-".join(edge_type)
                 raise GraphError.of(name, f"{found} edges", f"the {wanted} of construction", "build a new sampler")
-
-
-def subgraph(
-    data: HeteroData,
-    seeds: Tensor,
-    fan_out: Sequence[int],
-    generator: torch.Generator | None = None,
-    *,
-    targets_whole: int = 1024,
-) -> HeteroData:
-    """One subgraph by a `NeighborSampler` used once; for many batches of one graph, keep the sampler."""
-    return NeighborSampler(data, fan_out, targets_whole=targets_whole).sample(data, seeds, generator)
 
 
 class _Incidence(NamedTuple):

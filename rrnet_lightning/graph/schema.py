@@ -6,7 +6,8 @@
 |                    | n_id       | [N] long     | row in the full data set                                       |
 | both `intra`       | edge_index | [2, E] long  | neighbour -> node, sorted by node (row 1); may be empty        |
 | `inter`            | edge_index | [2, E] long  | candidate pairs source -> target, sorted by source (row 0)     |
-|                    | message    | [E] bool     | the edge takes part in aggregation                             |
+|                    | message    | [E] bool     | the edge takes part in aggregation, at both its ends; or       |
+|                    |            | [E, 2] bool  | at its source (column 0), at its target (column 1)             |
 |                    | supervised | [E] bool     | the edge counts in loss or metric                              |
 |                    | y          | [E] float    | 1/0 mapping, or a rating; read only where `supervised`         |
 |                    | edge_attr  | [E, F] float | optional: what is known of the pair; 0 where hidden            |
@@ -52,6 +53,17 @@ def validate(data: HeteroData) -> None:
     _check_edges(data, SOURCE_INTRA, num_sources, num_sources)
     _check_edges(data, TARGET_INTRA, num_targets, num_targets)
     _check_answers(data, _check_edges(data, INTER, num_sources, num_targets))
+
+
+def message_ends(message: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the two masks of a `message`: which edges are aggregated at their source, and which at their target.
+
+    An edge can tell its source without telling its target. One column stands for both.
+
+    Shapes:
+        message: [E] bool, or [E, 2] bool.  returns: [E] bool each.
+    """
+    return (message[:, 0], message[:, 1]) if message.dim() == 2 else (message, message)
 
 
 def check_tensor(name: str, value: object, kind: str, shape: tuple[int | None, ...]) -> Tensor:
@@ -113,7 +125,9 @@ def _check_edges(data: HeteroData, edge_type: EdgeType, num_senders: int, num_re
 
 def _check_answers(data: HeteroData, num_edges: int) -> None:
     store, prefix = data[INTER], "-".join(INTER)
-    check_tensor(f"{prefix}.message", store.get("message"), "bool", (num_edges,))
+    message = store.get("message")
+    ends = (num_edges, 2) if isinstance(message, Tensor) and message.dim() == 2 else (num_edges,)
+    check_tensor(f"{prefix}.message", message, "bool", ends)
     supervised = check_tensor(f"{prefix}.supervised", store.get("supervised"), "bool", (num_edges,))
     y = check_tensor(f"{prefix}.y", store.get("y"), "float", (num_edges,))
     check_finite(f"{prefix}.y where supervised", y.where(supervised, 0))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.errors import GraphError
-from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA
+from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA, message_ends
 from rrnet_lightning.nn.layers import DEFAULT, InterEdgeLayer, IntraEdgeLayer, Kernel, NodeLayer, Options
 from rrnet_lightning.nn.ops import MLP, Aggregation
 
@@ -183,12 +183,12 @@ class InterUnit(nn.Module):
         self.target_nodes = None if last else NodeLayer(hidden_dim, options)
 
     def forward(self, state: State) -> State:
-        """Update inter-edges, then the nodes that the message edges among them touch."""
-        index, message = state.inter_index, state.message
+        """Update inter-edges, then at either end the nodes that the edges which are messages there touch."""
+        index, (at_source, at_target) = state.inter_index, message_ends(state.message)
         state.inter = self.edges(state.inter, state.source, state.target, index)
         if self.source_nodes is not None and self.target_nodes is not None:
-            state.source = self.source_nodes(state.source, state.inter, index[0], message)
-            state.target = self.target_nodes(state.target, state.inter, index[1], message)
+            state.source = self.source_nodes(state.source, state.inter, index[0], at_source)
+            state.target = self.target_nodes(state.target, state.inter, index[1], at_target)
         return state
 
 

@@ -8,8 +8,8 @@ from torch_geometric.data import HeteroData
 from rrnet_lightning.errors import GraphError
 from rrnet_lightning.evidence.hide import hide
 from rrnet_lightning.graph.build import build_graph, given_edges, given_pairs
-from rrnet_lightning.graph.sample import NeighborSampler, subgraph
-from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA, validate
+from rrnet_lightning.graph.sample import NeighborSampler
+from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA, message_ends, validate
 
 TYPES = (SOURCE_INTRA, TARGET_INTRA, INTER)
 Edge = tuple[int, int]
@@ -41,6 +41,12 @@ def random_graph(seed: int, num_sources: int = 60, num_targets: int = 40) -> Het
     data[SOURCE].label = torch.arange(num_sources)
     data.title = "carried"
     return data
+
+
+def subgraph(
+    data: HeteroData, seeds: Tensor, fan_out: list[int], rng: torch.Generator | None = None, targets_whole: int = 1024
+) -> HeteroData:
+    return NeighborSampler(data, fan_out, targets_whole=targets_whole).sample(data, seeds, rng)
 
 
 def edge_sets(data: HeteroData) -> dict[tuple[str, str, str], set[Edge]]:
@@ -87,16 +93,15 @@ def propagate(data: HeteroData, rounds: int) -> Tensor:
     """A plain message-passing network: one number per inter edge."""
     v = {SOURCE: data[SOURCE].x, TARGET: data[TARGET].x}
     intra = [(t[0], *data[t].edge_index) for t in (SOURCE_INTRA, TARGET_INTRA)]
-    source, target = data[INTER].edge_index[:, data[INTER].message]
+    (s_told, t_told), (source, target) = message_ends(data[INTER].message), data[INTER].edge_index
     for _ in range(rounds):
         new = {key: x.clone() for key, x in v.items()}
         for key, sender, receiver in intra:
             new[key].index_add_(0, receiver, (v[key][sender] * v[key][receiver]).tanh())
         pair = (v[SOURCE][source] * v[TARGET][target]).tanh()
-        new[SOURCE].index_add_(0, source, pair)
-        new[TARGET].index_add_(0, target, pair)
+        new[SOURCE].index_add_(0, source[s_told], pair[s_told])
+        new[TARGET].index_add_(0, target[t_told], pair[t_told])
         v = new
-    source, target = data[INTER].edge_index
     return torch.sum(v[SOURCE][source] * v[TARGET][target], dim=1)
 
 
@@ -119,8 +124,9 @@ def test_every_field_follows_its_node_or_edge() -> None:
     sub = subgraph(data, seeds, [2, 1], torch.Generator().manual_seed(0), targets_whole=0)
     validate(sub)
     rows = sub[INTER].row
-    for key in ("edge_attr", "y", "message"):
+    for key in ("edge_attr", "y"):
         assert torch.equal(sub[INTER][key], data[INTER][key][rows])
+    assert sub[INTER].message.any() and not (sub[INTER].message & ~data[INTER].message[rows, None]).any()
     assert torch.equal(sub[SOURCE].x, data[SOURCE].x[sub[SOURCE].label])
     assert torch.equal(sub[SOURCE].label[sub[INTER].edge_index[0]], data[INTER].edge_index[0, rows])
     assert sub.title == "carried"
@@ -161,6 +167,31 @@ def test_fan_out_bounds_what_a_node_draws() -> None:
     assert sub[SOURCE_INTRA].edge_index.size(1) == 5
     assert 5 <= sub[INTER].edge_index.size(1) <= 6  # five drawn by the target, and the seed's own edge
     assert len(subgraph(data, torch.tensor([0]), [600])[SOURCE].x) == 500
+
+
+def test_a_node_aggregates_only_what_was_drawn_for_it() -> None:
+    """Ten seeds of 200 sources share a target and say 1, the others 0: what it hears is not what the seeds say."""
+    data, rng, seeds = star(200), torch.Generator().manual_seed(0), torch.arange(10)
+    data[INTER].edge_attr = (torch.arange(200) < 10).float()[:, None]
+    sampler, heard = NeighborSampler(data, [5]), []
+    for _ in range(200):
+        sub = sampler.sample(data, seeds, rng)
+        at_source, at_target = message_ends(sub[INTER].message)
+        assert at_target.sum() == 5 and sub[INTER].edge_index[0, at_source].bincount().max() <= 5
+        heard.append(sub[INTER].edge_attr[at_target].mean())
+    assert abs(float(torch.stack(heard).mean()) - 0.05) < 0.02  # standard deviation .007
+
+
+def test_each_end_draws_from_its_own_messages() -> None:
+    data = random_graph(3)
+    tells_source = torch.rand(90, generator=torch.Generator().manual_seed(1)) < 0.5
+    data[INTER].message = torch.stack([tells_source, ~tells_source], 1)
+    sub = subgraph(data, torch.arange(60), [-1], targets_whole=0)
+    assert torch.equal(sub[INTER].message, data[INTER].message)
+    seeds = torch.tensor([2, 40, 59])
+    sub = subgraph(data, seeds, [-1, -1], targets_whole=0)
+    of_seeds = torch.isin(sub[SOURCE].label[sub[INTER].edge_index[0]], seeds)
+    torch.testing.assert_close(propagate(sub, 2)[of_seeds], propagate(data, 2)[sub[INTER].row[of_seeds]])
 
 
 def test_neighbours_are_drawn_uniformly() -> None:

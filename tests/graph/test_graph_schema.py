@@ -62,6 +62,7 @@ BREACHES = [
         r"inter.* row 0: found 3 at \[3\], wanted 0 <=",
     ),
     (_set(INTER, "message", torch.ones(4)), r"message: found float32 \[4\], wanted bool \[4\]"),
+    (_set(INTER, "message", torch.ones(4, 3).bool()), r"message: found bool \[4, 3\], wanted bool \[4, 2\]"),
     (_drop(INTER, "message"), r"message: found nothing"),
     (_set(INTER, "supervised", torch.ones(3).bool()), r"supervised: found bool \[3\], wanted bool \[4\]"),
     (_set(INTER, "y", torch.ones(4).long()), r"\.y: found int64 \[4\], wanted float \[4\]"),
@@ -91,10 +92,11 @@ def test_missing_stores_are_named() -> None:
         validate(data)
 
 
-def test_unsupervised_y_and_extra_fields_are_free() -> None:
+def test_unsupervised_y_extra_fields_and_a_message_for_each_end_are_free() -> None:
     data = graph()
     data[INTER].y = torch.tensor([float("nan"), 1.0, float("nan"), float("nan")])
     data[SOURCE].name = ["a", "b", "c"]
+    data[INTER].message = torch.ones(4, 2).bool()
     validate(data)
     assert data[SOURCE].name == ["a", "b", "c"]
 

@@ -112,7 +112,9 @@ class Loops:
             for e, (s, r) in zip(self.inter_state, self.ends[INTER], strict=True)
         ]
         for end, side in enumerate(() if last else INTRA):
-            ends = zip(self.inter_state, self.ends[INTER], self.data[INTER].message.tolist(), strict=True)
+            message = self.data[INTER].message
+            told = (message[:, end] if message.dim() == 2 else message).tolist()
+            ends = zip(self.inter_state, self.ends[INTER], told, strict=True)
             touching = [(e, pair[end]) for e, pair, message in ends if message]
             self.nodes[side] = self.node_update(f"{name}.{side}_nodes.update", v[side], touching)
 

@@ -46,7 +46,15 @@ def sparse() -> HeteroData:
     return data
 
 
+def one_sided() -> HeteroData:
+    """Edges that tell both ends, the source, the target, or neither."""
+    data = random_graph()
+    data[INTER].message = torch.rand(20, 2, generator=torch.Generator().manual_seed(0)) < 0.5
+    return data
+
+
 EDGE_CASES = {
+    "one-sided": one_sided(),
     "silent": silent(),
     "sparse": sparse(),
     "no intra edges": random_graph(source_intra=0, target_intra=0),

@@ -118,6 +118,16 @@ def test_an_edge_without_message_speaks_for_itself_alone() -> None:
         assert edge in moved and (len(moved) > 1) == message
 
 
+def test_an_edge_can_tell_its_source_without_telling_its_target() -> None:
+    data, net = random_graph(), network(units=["inter", "inter"])
+    source, target = data[INTER].edge_index
+    data[INTER].message = torch.tensor([True, False]).expand(20, 2)
+    before, edge = net(data), int(source.bincount()[source].argmax())
+    data[INTER].edge_attr[edge] += 1
+    moved = net(data) != before
+    assert torch.equal(moved, source == source[edge]) and bool(((target == target[edge]) & ~moved).any())
+
+
 def test_a_batch_equals_its_graphs_run_apart() -> None:
     graphs, net = [random_graph(0), random_graph(1, 5, 7, pairs=11)], network(units=PAPER_IMAGE_SOCIAL, prior=True)
     assert_close(net(Batch.from_data_list(graphs)), torch.cat([net(g) for g in graphs]))
