@@ -1,7 +1,8 @@
-"""What stage one hands to stage two: features, a score of every class, labels and roles; and how to score fairly."""
+"""What stage one hands to stage two: features, a score of every class, labels and roles."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 import torch
@@ -11,7 +12,19 @@ from torch import Tensor
 from rrnet_lightning.data.checks import check_finite
 from rrnet_lightning.errors import DataError
 
-TRAIN, VAL, TEST, HELD, UNLABELLED = range(5)
+
+class Role(IntEnum):
+    """What a sample is in a view for."""
+
+    TRAIN = 0  # its label is evidence; it is asked in training too, unless the view has HELD samples
+    VAL = 1  # asked in validation
+    TEST = 2  # asked in testing
+    HELD = 3  # asked in training, never evidence: labelled, but not seen by the model that scores
+    UNLABELLED = 4  # neither asked nor evidence: a neighbour at most
+
+
+TRAIN, VAL, TEST, HELD, UNLABELLED = Role
+
 MIN_LOG_PROB = -20.0  # a class ruled out has log-probability -inf, which no network can read
 
 Floats = NDArray[np.float64]
@@ -27,11 +40,7 @@ class ScoredSamples:
         log_probs: [N, C] float, the initial score of every class, given without sight of the sample's own label; or
             with, where another role than TRAIN is asked in training.
         label: [N] long, the true class.
-        role: [N] long, what a sample is here for:
-            TRAIN: its label is evidence; asked in training too, unless there are HELD samples.
-            VAL, TEST: asked in validation and in test.
-            HELD: asked in training, never evidence: labelled, but not seen by the model.
-            UNLABELLED: neither asked nor evidence; a neighbour at most.
+        role: [N] long, a :class:`Role` each.
         names: C class names. ids: N names of the samples.
         row: [N] long or None, rows in the full data, where this is a part of it.
         space: names the space of the features, such as the model's checksum; views of one space may be mixed.
@@ -58,7 +67,7 @@ class ScoredSamples:
         if self.log_probs.shape != (samples, len(self.names)):
             found, wanted = list(self.log_probs.shape), [samples, len(self.names)]
             raise DataError(f"log_probs: found shape {found}, wanted {wanted}: samples, class names")
-        for field, value, stop in (("label", self.label, len(self.names)), ("role", self.role, UNLABELLED + 1)):
+        for field, value, stop in (("label", self.label, len(self.names)), ("role", self.role, len(Role))):
             bad = ((value < 0) | (value >= stop)).nonzero()
             if len(bad):
                 raise DataError(f"{field}: found {int(value[bad[0]])} in row {int(bad[0])}, wanted 0 to {stop - 1}")

@@ -7,9 +7,8 @@ from rrnet_lightning.candidates.digits import DIGIT_FEATURES, DIGIT_NAMES, digit
 from rrnet_lightning.candidates.samples import ScoredSamples
 from rrnet_lightning.datamodules.feature_folder import FeatureFolder, default_words
 from rrnet_lightning.datamodules.mapping import MappingDataModule
+from rrnet_lightning.datamodules.raw_image import TEST_FOLD, VAL_FOLD
 from rrnet_lightning.errors import DataError
-
-VAL_FOLD, TEST_FOLD = 2, 3  # of CIFAR; 0 trains the backbone, 1 is held out for training the network
 
 
 class ImageDataModule(MappingDataModule):

@@ -11,7 +11,7 @@ from rrnet_lightning.data.files.root import data_root
 from rrnet_lightning.data.image.cifar import Images, read_cifar, read_cifar_tiles
 from rrnet_lightning.datamodules.raw import RawDataModule
 
-TRAIN, HELD, VAL, TEST = range(4)
+TRAIN_FOLD, HELD_FOLD, VAL_FOLD, TEST_FOLD = range(4)  # as in configs and feature files
 CLASSES = {"cifar10": 10, "cifar100": 100}
 
 
@@ -55,8 +55,8 @@ class RawImageDataModule(RawDataModule):
         dataset: Literal["cifar10", "cifar100"] = "cifar10",
         root: str | None = None,
         download: bool = False,
-        left_out: Sequence[int] = (HELD, VAL, TEST),
-        val_fold: int | None = VAL,
+        left_out: Sequence[int] = (HELD_FOLD, VAL_FOLD, TEST_FOLD),
+        val_fold: int | None = VAL_FOLD,
         batch_size: int = 256,
         num_workers: int = 0,
         classes: int | None = None,
@@ -65,7 +65,7 @@ class RawImageDataModule(RawDataModule):
             classes=CLASSES[dataset] if classes is None else classes,
             left_out=left_out,
             val_fold=val_fold,
-            test_fold=TEST if TEST in left_out else None,
+            test_fold=TEST_FOLD if TEST_FOLD in left_out else None,
             batch_size=batch_size,
             num_workers=num_workers,
         )
@@ -103,7 +103,7 @@ def folds(images: Images) -> Tensor:
     order = torch.randperm(len(images.label), generator=torch.Generator().manual_seed(0))
     order = order[~images.test[order]]
     order = order[images.label[order].argsort(stable=True)]
-    fold = torch.full((len(images.label),), TEST)
-    fold[order] = TRAIN
-    fold[order[::10]], fold[order[5::40]] = HELD, VAL
+    fold = torch.full((len(images.label),), TEST_FOLD)
+    fold[order] = TRAIN_FOLD
+    fold[order[::10]], fold[order[5::40]] = HELD_FOLD, VAL_FOLD
     return fold
