@@ -151,19 +151,24 @@ class MappingDataModule(GraphDataModule):
         self.target_intra = knn_edges(self.words, self.target_k)
         self.learns = HELD if any((view.role == HELD).any() for view in views) else TRAIN
         self.relations.check(evidence=self.evidence, held=self.learns == HELD)
-        shown = Scale.of(torch.cat([view.log_probs[view.role == self.learns] for view in views]))
-        parts = [self._part(view, shown) for view in views]
-        self.scales = measure(parts, self.learns)
-        self.parts = parts
+        scale = Scale.of(torch.cat([self._attributes(view)[view.role == self.learns] for view in views]))
+        self.parts = [self._part(view, scale) for view in views]
+        self.scales = self._scales(self.stage_graph("train"))
         self._log_recall(("test",) if stage in ("test", "predict") else ("train", "val"))
 
-    def _part(self, view: ScoredSamples, shown: Scale) -> ViewGraph:
+    def _attributes(self, view: ScoredSamples) -> Tensor:
+        """[N, source_dim], before scaling."""
+        if self.attributes == "features":
+            return view.features
+        scores = view.log_probs
+        return scores.topk(self.source_dim).values if self.attributes == "profile" else scores
+
+    def _part(self, view: ScoredSamples, scale: Scale) -> ViewGraph:
         train, learns = view.role == TRAIN, (view.role == TRAIN) | (view.role == HELD)
         pool = torch.ones_like(train) if self.transductive else train
         _check_at_most("source_k", self.source_k, int(pool.sum()) - 1, "the neighbours that a training sample has")
-        x = view.features if self.attributes == "features" else shown(view.log_probs)
-        if self.attributes == "profile":
-            x = x.topk(min(PROFILE, x.size(1))).values
+        x = self._attributes(view)
+        x = x if self.attributes == "features" else scale(x)
         shrinkage = self.relations.discriminant
         place = discriminants(view, shrinkage) if shrinkage else view.features
         intra = knn_edges(place, self.source_k, pool=pool)
@@ -219,11 +224,20 @@ class MappingDataModule(GraphDataModule):
     def _evidence(self, data: HeteroData, visible: Tensor) -> Tensor:
         """``edge_attr``."""
         inter = data[INTER]
-        columns = [self.scales["score"](inter.prior)]
+        columns = {"score": inter.prior}
         if self.evidence:
-            columns += [visible.float(), (2 * inter.y - 1).where(visible, 0)]
-            columns += self.relations.columns(data, visible, self.scales)
-        return torch.stack(columns, 1)
+            columns |= {"known": visible.float(), "label": (2 * inter.y - 1).where(visible, 0)}
+            columns |= self.relations.columns(data, visible)
+        scaled = (self.scales[name](values) if name in self.scales else values for name, values in columns.items())
+        return torch.stack(list(scaled), 1)
+
+    def _scales(self, train: HeteroData) -> dict[str, Scale]:
+        """Scales of scores and similarities by the names of their columns, from the graph of the training stage."""
+        inter = train[INTER]
+        found = {"score": Scale.of(inter.prior[inter.asked])}
+        if self.evidence and (self.relations.nearest or self.relations.prototypes):
+            found |= measure(train, self.relations.similarities, self.mask_ratio, self.answer_group(train))
+        return found
 
 
 def _check_at_most(field: str, found: int, most: int, what: str, least: int = 0) -> None:

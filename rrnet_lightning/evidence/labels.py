@@ -1,7 +1,6 @@
 """Relations: what labelled samples say of a candidate class, in numbers that an edge can carry."""
 
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -11,8 +10,6 @@ from torch_geometric.data import HeteroData
 
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET
-
-Scaling = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -70,22 +67,24 @@ class Relations:
                 "shape the space. Set --data.relations.discriminant 0, or with feature files --data.cross_fit true"
             )
 
-    def columns(self, data: HeteroData, visible: Tensor, scales: Mapping[str, Scaling]) -> list[Tensor]:
-        """Return `width` columns of [E] float: what may be read of the ``visible`` [E] candidates' labels.
+    def columns(self, data: HeteroData, visible: Tensor) -> dict[str, Tensor]:
+        """Return `width` columns of [E] float by name: what may be read of the ``visible`` [E] candidates' labels.
 
         Args:
             data: a graph as :class:`rrnet_lightning.evidence.view_graph.ViewGraph` builds it.
             visible: [E] bool.
-            scales: "neighbour" and "prototype", of their cosines.
         """
-        columns = []
-        if self.votes:
-            columns.append(neighbour_votes(data, visible, self.temperature))
+        votes = {"vote": neighbour_votes(data, visible, self.temperature)} if self.votes else {}
+        return votes | self.similarities(data, visible)
+
+    def similarities(self, data: HeteroData, visible: Tensor) -> dict[str, Tensor]:
+        """Return those of the columns that are cosines, whose scale differs from one space to another."""
+        found = {}
         if self.nearest:
-            columns.append(scales["neighbour"](nearest_labelled(data, visible)))
+            found["nearest"] = nearest_labelled(data, visible)
         if self.prototypes:
-            columns.append(scales["prototype"](prototypes(data, visible)))
-        return columns
+            found["prototype"] = prototypes(data, visible)
+        return found
 
 
 VOTES = Relations()
@@ -101,24 +100,15 @@ def pair_cosine(one: Tensor, two: Tensor, pairs: Tensor, chunk: int = 1 << 16) -
     return torch.cat(parts) if parts else one.new_empty(0)
 
 
-def prototype_cosine(place: Tensor, pairs: Tensor, known: Tensor, classes: int) -> Tensor:
-    """Return [E] float, the cosine of a sample and the mean of the class's known samples; 0 for a class without any.
-
-    Shapes:
-        place: [N, P] float. pairs: [2, E] long, sample -> class. known: [2, K] long, sample -> its class.
-    """
-    total = place.new_zeros(classes, place.size(1)).index_add_(0, known[1], place[known[0]])  # as good as the mean here
-    return pair_cosine(place, total, pairs)
-
-
 def prototypes(data: HeteroData, visible: Tensor) -> Tensor:
-    """Return [E] float, :func:`prototype_cosine` of all candidates.
+    """Return [E] float, the cosine of the source and the mean of the known sources of the target; 0 without any.
 
-    Known are samples whose true pair is among the ``visible`` [E] candidates; a sample that is asked is not.
+    Known are sources whose true pair is among the ``visible`` [E] candidates; one that is asked is not.
     """
-    inter = data[INTER]
-    known = inter.edge_index[:, visible & (inter.y > 0)]
-    return prototype_cosine(data[SOURCE].place, inter.edge_index, known, len(data[TARGET].x))
+    inter, place = data[INTER], data[SOURCE].place
+    known, of = inter.edge_index[:, visible & (inter.y > 0)]
+    total = place.new_zeros(len(data[TARGET].x), place.size(1)).index_add_(0, of, place[known])  # as good as the mean
+    return pair_cosine(place, total, inter.edge_index)
 
 
 def neighbour_votes(data: HeteroData, visible: Tensor, temperature: float = math.inf) -> Tensor:

@@ -1,14 +1,18 @@
-"""Scale: what brings scores and similarities to one scale, measured on the samples asked in training."""
+"""Scale: shift and scale a column so that the samples asked in training have mean 0 and deviation 1 in it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch_geometric.data import HeteroData
 
-from rrnet_lightning.candidates.samples import TRAIN
-from rrnet_lightning.evidence.labels import prototype_cosine
-from rrnet_lightning.evidence.view_graph import ViewGraph
+from rrnet_lightning.evidence.hide import hide
+from rrnet_lightning.graph.schema import INTER
+
+STEPS = 50  # drawn to measure on, where each training step hides other labels
+
+Columns = Callable[[HeteroData, Tensor], Mapping[str, Tensor]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,16 +34,33 @@ class Scale:
         return (values - self.mean) / self.deviation
 
 
-def measure(parts: Sequence[ViewGraph], role: int) -> dict[str, Scale]:
-    """Return the scales of initial scores, neighbours' and prototypes' cosines of the samples of a role."""
-    score, neighbour, prototype = [], [], []
-    for part in parts:
-        samples, asked = part.samples, part.samples.role == role
-        pairs = part.pairs[:, asked[part.pairs[0]]]
-        train = (samples.role == TRAIN).nonzero().squeeze(1)
-        known = torch.stack([train, samples.label[train]])
-        score.append(samples.log_probs[*pairs])
-        neighbour.append(part.cosine[asked[part.intra[1]]])
-        prototype.append(prototype_cosine(part.place, pairs, known, len(samples.names)))
-    found = {"score": score, "neighbour": neighbour, "prototype": prototype}
+def measure(data: HeteroData, columns: Columns, share: float, group: Tensor) -> dict[str, Scale]:
+    """Return the scale of each column, measured on the pairs that training asks, as they are when they are asked.
+
+    What a column holds depends on which labels are visible. So training steps are drawn as training draws them, from a
+    seed that never changes, and each column is measured on the pairs asked in them.
+
+    Args:
+        data: the graph of the training stage, with ``observed`` and ``asked`` on its inter-edges.
+        columns: (data, visible [E] bool) -> [E] float of each name, before scaling.
+        share: of the observed answers among those asked that a step hides.
+        group: [E] long, edges whose answers are hidden together.
+    """
+    found: dict[str, list[Tensor]] = {}
+    for visible, asked in _steps(data, share, group):
+        for name, values in columns(data, visible).items():
+            found.setdefault(name, []).append(values[asked])
     return {name: Scale.of(torch.cat(values)) for name, values in found.items()}
+
+
+def _steps(data: HeteroData, share: float, group: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield which answers are visible and which are asked, [E] bool each, of some training steps."""
+    observed, asked = data[INTER].observed, data[INTER].asked
+    drawn = observed & asked
+    if not drawn.any():  # those asked are never evidence: all steps are alike
+        yield observed, asked
+        return
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(STEPS):
+        hidden = hide(drawn, share, generator, group=group)
+        yield observed & ~hidden, hidden | (asked & ~observed)

@@ -149,6 +149,17 @@ def test_votes_are_shares_of_the_visible_labelled_neighbours() -> None:
         assert vote == pytest.approx(labels.count(target) / len(labels) if labels else 0)
 
 
+@pytest.mark.parametrize("mask_ratio", [0.4, 0.8])
+def test_similarities_are_scaled_by_what_is_visible_when_training_samples_ask_themselves(mask_ratio: float) -> None:
+    """Many labels or few: what those asked can see of the others has mean 0 and deviation 1 over the steps."""
+    relations = Relations(nearest=True, prototypes=True)
+    found = batches(colours(), "train", relations=relations, mask_ratio=mask_ratio, steps_per_epoch=200, top_k=4)
+    asked = torch.cat([batch[INTER].edge_attr[batch[INTER].supervised] for batch in found])
+    for column in (4, 5):  # the nearest, the prototype
+        assert asked[:, column].mean() == pytest.approx(0, abs=0.1)
+        assert asked[:, column].std() == pytest.approx(1, abs=0.1)
+
+
 def test_truth_is_added_for_training_samples_only() -> None:
     samples = colours()
     for add_truth in (False, True):

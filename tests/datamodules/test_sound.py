@@ -173,11 +173,14 @@ def test_discriminants_want_held_out_samples(folder: Path) -> None:
 
 
 def test_similarities_are_scaled_by_those_of_the_samples_asked_in_training(folder: Path) -> None:
-    batch = batches(folder, "train", top_k=3, relations=Relations(nearest=True, prototypes=True))[0]
+    options = {"relations": Relations(nearest=True, prototypes=True), "attributes": "profile"}
+    batch = batches(folder, "train", top_k=2, **options)[0]
     asked = batch[INTER].edge_attr[batch[INTER].supervised]
-    for column in (0, 5):  # the score, the prototype
+    for column in (0, 4, 5):  # the score, the nearest, the prototype
         assert asked[:, column].mean() == pytest.approx(0, abs=1e-5)
         assert asked[:, column].std() == pytest.approx(1, abs=1e-5)
+    profile = batch[SOURCE].x[batch[INTER].edge_index[0, batch[INTER].supervised].unique()]
+    assert profile.mean() == pytest.approx(0, abs=1e-5) and profile.std() == pytest.approx(1, abs=1e-5)
 
 
 def test_samples_without_neighbours_leave_finite_evidence(folder: Path) -> None:
