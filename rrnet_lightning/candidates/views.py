@@ -20,6 +20,7 @@ from torch import Tensor
 
 from rrnet_lightning.candidates.features import Features, read_features
 from rrnet_lightning.candidates.samples import HELD, MIN_LOG_PROB, TEST, TRAIN, UNLABELLED, VAL, ScoredSamples
+from rrnet_lightning.data.files.root import user_path
 from rrnet_lightning.errors import DataError
 
 MAKE = "python -m rrnet_lightning.cli.crossfit --config configs/backbone_<name>.yaml --out"
@@ -82,7 +83,7 @@ def test_files(
     folder: str | Path, test_fold: int, *, backbone: str | None = None, checksum: str | None = None
 ) -> dict[Path, Features]:
     """Read the feature files of backbones trained without the test fold, the final view's last; see `feature_views`."""
-    files = _read_folder(Path(folder))
+    files = _read_folder(user_path(folder))
     folds = next(iter(files.values())).fold.unique().tolist()
     if test_fold not in folds:
         raise DataError(f"fold: found {test_fold}, wanted one of {folds}, the folds of the features in {folder}")

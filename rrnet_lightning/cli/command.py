@@ -17,8 +17,9 @@ import rrnet_lightning.candidates.classifiers
 import rrnet_lightning.candidates.ratings
 import rrnet_lightning.datamodules
 import rrnet_lightning.module  # noqa: F401  (so that classes are found by their short names)
-from rrnet_lightning.cli.callbacks import PredictionTable, PredictionWriter, SaveConfig
+from rrnet_lightning.cli.callbacks import SaveConfig
 from rrnet_lightning.cli.parser import WIDTHS, Parser, check_class
+from rrnet_lightning.cli.predictions import PredictionTable, PredictionWriter
 from rrnet_lightning.cli.runs import check_same_data, find_checkpoint, run_folder
 from rrnet_lightning.errors import CheckpointError, DataError, GraphError, OptionError, RunError
 

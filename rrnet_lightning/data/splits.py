@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rrnet_lightning.data.files.columns import Ints, Table, read_table
+from rrnet_lightning.data.files.root import user_path
 from rrnet_lightning.data.ratings.reader import Ratings, first_rows, rating_column, refuse_outside
 from rrnet_lightning.errors import DataError
 
@@ -77,7 +78,7 @@ def read_split_dir(split_dir: str | Path, ratings: Ratings) -> tuple[Ratings, Sp
     Raises:
         DataError: names file and line of a user, item or rating outside the data, or of a pair that is in two files.
     """
-    tables = [read_table(Path(split_dir) / f"{part}.txt", "user item rating", (3,)) for part in PARTS]
+    tables = [read_table(user_path(split_dir) / f"{part}.txt", "user item rating", (3,)) for part in PARTS]
     users = _number_column(tables, 0, ratings.user_ids, "user")
     items = _number_column(tables, 1, ratings.item_ids, "item")
     values = []

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rrnet_lightning.data.checks import check_finite
-from rrnet_lightning.data.files.root import cache_root
+from rrnet_lightning.data.files.root import cache_root, user_path
 from rrnet_lightning.errors import DataError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def class_vectors(
         raise DataError("names: found no class name, wanted at least one.")
     if source is None:
         return spelling_vectors(names)
-    folder = Path(cache_dir) if cache_dir is not None else cache_root() / "vectors"
+    folder = user_path(cache_dir) if cache_dir is not None else cache_root() / "vectors"
     file = folder / f"{_cache_key(names, source, unknown)}.npy"
     vectors = _read_cache(file, len(names))
     if vectors is None:
@@ -115,7 +115,7 @@ def _average(names: Sequence[str], words: "KeyedVectors", source: str | Path, un
 
 
 def _load(source: str | Path) -> "KeyedVectors":
-    path = Path(source).expanduser()
+    path = user_path(source)
     if path.exists():
         return _load_file(path)
     if _is_collection_name(source):
@@ -188,7 +188,7 @@ def _is_collection_name(source: str | Path) -> bool:
 
 
 def _cache_key(names: Sequence[str], source: str | Path, unknown: Unknown) -> str:
-    path = Path(source).expanduser()
+    path = user_path(source)
     if path.exists():
         stat = path.stat()
         origin: list[Any] = [str(path.resolve()), stat.st_size, stat.st_mtime_ns]

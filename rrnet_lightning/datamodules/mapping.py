@@ -3,7 +3,6 @@
 import re
 from abc import abstractmethod
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.candidates.samples import HELD, TEST, TRAIN, VAL, ScoredSamples
+from rrnet_lightning.data.files.root import user_path
 from rrnet_lightning.data.word_vectors import SPELLING_DIM, class_vectors
 from rrnet_lightning.datamodules.base import GraphDataModule, Stage
 from rrnet_lightning.errors import DataError
@@ -116,7 +116,7 @@ class MappingDataModule(GraphDataModule):
         if source is None:
             return SPELLING_DIM
         collection = re.search(r"-(\d+)$", source)  # gensim names end with the width: no download to learn it
-        if collection and not Path(source).expanduser().exists():
+        if collection and not user_path(source).exists():
             return int(collection[1])
         return class_vectors(self.class_names, source, unknown=self.unknown).shape[1]
 

@@ -1,6 +1,5 @@
 """Social recommendation: users -> items, ratings on the inter-edges, trust links inside the users."""
 
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -154,7 +153,7 @@ class SocialDataModule(GraphDataModule):
 
     def _read(self) -> Ratings:
         if self.ratings_path is not None:
-            return read_ratings(Path(self.ratings_path), self.trust_path, self.scale, self.outside or "error")
+            return read_ratings(self.ratings_path, self.trust_path, self.scale, self.outside or "error")
         known = RATING_SETS[self.dataset]
         hint = "--data.download true fetches it." if known.url else "Fetch it, or --data.download true --data.url ..."
         folder = dataset_folder(known.folder, known.files, self.root, hint)

@@ -17,6 +17,7 @@ from rrnet_lightning.candidates.classifiers.base import Backbone
 from rrnet_lightning.candidates.classifiers.schedule import Schedule, rate_factor
 from rrnet_lightning.candidates.classifiers.sound_augment import ten_crops
 from rrnet_lightning.checkpoints import Resumable, trained_config
+from rrnet_lightning.data.files.root import user_path
 from rrnet_lightning.errors import DataError
 
 Batch = tuple[Tensor, Tensor, Tensor]  # raw samples, label [B] long, row in the data set [B] long
@@ -200,7 +201,7 @@ def start_from(backbone: Backbone, checkpoint: str, left_out: Sequence[int] = ()
             folds ``left_out``.
     """
     try:
-        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        saved = torch.load(user_path(checkpoint), map_location="cpu", weights_only=True)
         theirs = trained_config(saved).get("data", {}).get("init_args", {}).get("left_out")
         weights = {name.removeprefix("backbone."): value for name, value in saved["state_dict"].items()}
     except (OSError, RuntimeError, LookupError, TypeError, AttributeError, EOFError, pickle.UnpicklingError) as error:

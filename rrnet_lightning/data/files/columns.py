@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rrnet_lightning.data.files.root import user_path
 from rrnet_lightning.errors import DataError
 
 Ints = NDArray[np.int64]
@@ -80,7 +81,7 @@ def read_table(path: str | Path, wanted: str, widths: tuple[int, ...]) -> Table:
     Raises:
         DataError: unreadable, binary or empty file; a line with another number of columns.
     """
-    path = Path(path)
+    path = user_path(path)
     lines = enumerate(read_text(path).split("\n"), start=1)
     rows = [(number, fields) for number, line in lines if (fields := line.replace(",", " ").split())]
     if not rows:
@@ -107,7 +108,7 @@ def read_matrix(path: str | Path, width: int) -> Table:
     """
     from scipy.io import loadmat  # here: half a second that readers of text files need not pay
 
-    path = Path(path)
+    path = user_path(path)
     read_bytes(path)
     try:
         content: dict[str, Any] = loadmat(path)

@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from rrnet_lightning.data.files.root import user_path
 from rrnet_lightning.errors import DataError
 
 TIMEOUT = 30.0  # seconds without a byte
@@ -35,7 +36,7 @@ def download(url: str, path: str | Path, sha256: str | None, *, resume: bool = T
         DataError: the connection failed (the part is kept, so that the same call resumes), or the digest is wrong (the
             part is removed).
     """
-    path, sha256 = Path(path), sha256.lower() if sha256 is not None else None
+    path, sha256 = user_path(path), sha256.lower() if sha256 is not None else None
     if path.is_file() and sha256 in (None, file_sha256(path)):
         return path
     part = path.with_name(path.name + ".part")
@@ -73,7 +74,7 @@ def unzip(path: str | Path, folder: str | Path) -> Path:
     Raises:
         DataError: damaged or encrypted archive, a member that would lie outside the folder, or a folder in use.
     """
-    path, folder = Path(path), Path(folder)
+    path, folder = user_path(path), user_path(folder)
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise DataError(
             f"{folder}: exists and is not an empty folder, so {path} is not unpacked there. Remove it first."

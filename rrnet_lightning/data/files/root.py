@@ -1,4 +1,4 @@
-"""Where data sets lie on this machine."""
+"""What a path means, and where data sets lie on this machine."""
 
 import os
 from collections.abc import Sequence
@@ -7,9 +7,25 @@ from pathlib import Path
 from rrnet_lightning.errors import DataError
 
 
+def user_path(path: str | Path) -> Path:
+    """A path as its user means it: relative to the working directory; a leading `~` or `~name` is a home folder.
+
+    A path may pass through here several times: `./~` stays the file of this name in the working directory.
+
+    Raises:
+        DataError: an empty path, or the home folder of a user who is not there.
+    """
+    text = os.path.expanduser(path)
+    if not text or text.startswith("~"):
+        wanted = "the home folder of a user of this machine; write ./ before a file name that begins with ~"
+        raise DataError(f"path: found {text!r}, wanted {wanted if text else 'the name of a file or folder'}.")
+    full = Path(text)
+    return Path.cwd() / full if full.parts and full.parts[0].startswith("~") else full
+
+
 def cache_root() -> Path:
     """Folder for what can be made again: environment variable RRNET_CACHE, else `~/.cache/rrnet`."""
-    return Path(os.environ.get("RRNET_CACHE") or "~/.cache/rrnet").expanduser()
+    return user_path(os.environ.get("RRNET_CACHE") or "~/.cache/rrnet")
 
 
 def data_root(root: str | Path | None = None) -> Path:
@@ -19,9 +35,9 @@ def data_root(root: str | Path | None = None) -> Path:
     working directory), `~/.cache/rrnet`. The folder need not exist yet.
     """
     if given := root or os.environ.get("RRNET_DATA"):
-        return Path(given).expanduser()
+        return user_path(given)
     shared = Path("../shared/data")
-    return shared if shared.is_dir() else Path("~/.cache/rrnet").expanduser()
+    return shared if shared.is_dir() else user_path("~/.cache/rrnet")
 
 
 def dataset_folder(name: str, files: Sequence[str], root: str | Path | None = None, hint: str = "") -> Path:

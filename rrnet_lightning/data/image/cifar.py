@@ -12,7 +12,7 @@ from rich.progress import track
 from torch import Tensor
 
 from rrnet_lightning.data.files.columns import read_text
-from rrnet_lightning.data.files.root import data_root
+from rrnet_lightning.data.files.root import data_root, user_path
 from rrnet_lightning.errors import DataError
 
 SIZE = 32
@@ -85,7 +85,7 @@ def read_cifar_tiles(folder: str | Path) -> Images:
         DataError: tiles absent, damaged or of another size; other than one label an image; labels that are no row of
             the class names.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     names, label = _names(folder / CLASSES), _labels(folder / LABELS)
     files = _tiles(folder, len(label))
     pixels = torch.from_numpy(np.concatenate(list(_decode(files))))

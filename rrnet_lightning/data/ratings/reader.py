@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rrnet_lightning.data.files.columns import Floats, Strings, Table, read_matrix, read_table
+from rrnet_lightning.data.files.root import user_path
 from rrnet_lightning.errors import DataError
 
 Scale = tuple[float, float]
@@ -78,7 +79,7 @@ def read_ratings(
 
 def read_filmtrust(folder: str | Path, outside: Outside = "error") -> Ratings:
     """Read FilmTrust (`ratings.txt`, `trust.txt`): ratings of films, 0.5 to 4 in steps of 0.5."""
-    return read_ratings(Path(folder) / "ratings.txt", Path(folder) / "trust.txt", (0.5, 4.0), outside)
+    return read_ratings(user_path(folder) / "ratings.txt", user_path(folder) / "trust.txt", (0.5, 4.0), outside)
 
 
 def read_ciao(folder: str | Path, scale: Scale = (1.0, 5.0), outside: Outside = "drop") -> Ratings:
@@ -87,8 +88,8 @@ def read_ciao(folder: str | Path, scale: Scale = (1.0, 5.0), outside: Outside = 
     Columns of the first: user, item, category, rating, helpfulness, time. Its few ratings of 0 lie outside the scale
     and are dropped before repeated pairs are, so a pair rated 0 and later 3 keeps the 3.
     """
-    ratings = read_matrix(Path(folder) / "rating_with_timestamp.mat", 6)
-    return _assemble(ratings, 3, read_matrix(Path(folder) / "trustnetwork.mat", 2), scale, outside)
+    ratings = read_matrix(user_path(folder) / "rating_with_timestamp.mat", 6)
+    return _assemble(ratings, 3, read_matrix(user_path(folder) / "trustnetwork.mat", 2), scale, outside)
 
 
 def rating_column(table: Table, column: int, scale: Scale | None) -> tuple[Floats, Scale, NDArray[np.bool_]]:

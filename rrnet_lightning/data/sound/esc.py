@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rrnet_lightning.data.files.arrays import keep_array, open_array
 from rrnet_lightning.data.files.columns import read_bytes
-from rrnet_lightning.data.files.root import cache_root
+from rrnet_lightning.data.files.root import cache_root, user_path
 from rrnet_lightning.data.sound.audio import check_rates, read_clip, resample
 from rrnet_lightning.data.sound.esc_table import find_csv, find_sounds, list_sounds, read_rows
 from rrnet_lightning.errors import DataError
@@ -93,10 +93,10 @@ def read_esc(
     """
     if rate < 1:
         raise DataError(f"rate: found {rate}, wanted samples a second, such as 16000")
-    folder = Path(folder)
+    folder = user_path(folder)
     table, sounds = find_csv(folder), list_sounds(folder / "audio")
     digest = _digest(table, sounds, rate, esc10)
-    file = (Path(cache) if cache is not None else cache_root() / "esc") / f"{table.stem}-{rate}-{digest[:32]}.npy"
+    file = (user_path(cache) if cache is not None else cache_root() / "esc") / f"{table.stem}-{rate}-{digest[:32]}.npy"
     clips = _open(file, rate, digest)
     if clips is None:
         _decode(file, table, sounds, rate, esc10, digest)

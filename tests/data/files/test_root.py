@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rrnet_lightning.data.checks import check_finite
-from rrnet_lightning.data.files.root import data_root, dataset_folder
+from rrnet_lightning.data.files.root import data_root, dataset_folder, user_path
 from rrnet_lightning.errors import DataError
 
 
@@ -20,6 +20,16 @@ def test_data_root_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("RRNET_DATA", "~/env")
     assert data_root() == home / "env"
     assert data_root("arg") == Path("arg")
+
+
+def test_a_path_is_expanded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/me")
+    assert user_path("a/~/b") == Path("a/~/b") and user_path(Path("~/b")) == Path("/home/me/b") == user_path("~/b")
+    assert user_path(user_path("./~/b")) == tmp_path / "~/b"
+    for wrong in ("", "~nobody-here/x"):
+        with pytest.raises(DataError, match="path: found"):
+            user_path(wrong)
 
 
 def test_dataset_folder_names_what_is_missing(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import csv
 import errno
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,8 @@ import pytest
 import torch
 from lightning.pytorch.loggers import WandbLogger
 
-from rrnet_lightning.cli.callbacks import PredictionTable, best
 from rrnet_lightning.cli.command import main
+from rrnet_lightning.cli.predictions import PredictionTable, best
 from rrnet_lightning.data.ratings.reader import read_filmtrust
 from tests.command import mini, refused
 from tests.fake import write_lines
@@ -35,7 +36,7 @@ def test_pairs_carry_original_ids_scores_and_truth(trained: Path) -> None:
     pairs = list(zip(rows["source"], rows["target"], strict=True))
     assert [known[pair] for pair in pairs] == rows["truth"]
     assert len(pairs) == len(set(pairs)) == 58 and all(0.5 <= score <= 4 for score in rows["score"])
-    assert not list(trained.glob("*.part"))
+    assert sorted(path.name for path in trained.iterdir()) == ["data", "mini.yaml", "predictions.parquet", "runs"]
 
 
 def test_best_writes_one_row_a_source(trained: Path) -> None:
@@ -66,8 +67,41 @@ def test_full_disk_leaves_the_old_file_and_nothing_partial(
     with monkeypatch.context() as patch:
         patch.setattr(pq.ParquetWriter, method, full)
         message = refused(capsys, mini("predict", "--ckpt_path", "last", "--predictions.path", "out/p.parquet"))
-    assert "error: predictions: could not write out/p.parquet: [Errno 28] No space left on device" in message
+    assert "error: --predictions.path: out/p.parquet cannot be written (No space left on device)" in message
     assert [file.name for file in Path("out").iterdir()] == ["p.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        (".", "found ., a folder, wanted the name of a file that ends in .parquet or .csv"),
+        ("/", "found /, a folder"),
+        ("data", "found data, a folder"),
+        ("new/p.tsv", "found 'new/p.tsv', wanted"),
+        ("predictions", "found 'predictions', wanted"),
+        ("", "found ''"),
+        ("taken.parquet", "taken.parquet cannot be written (it is a folder)"),
+        ("mini.yaml/p.csv", "mini.yaml/p.csv cannot be written (mini.yaml is a file, not a folder)"),
+        ("new/deep/" + "x" * 300 + ".csv", "cannot be written (File name too long)"),
+    ],
+)
+def test_a_path_that_cannot_be_written_is_noticed_before_predicting(
+    trained: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, path: str, told: str
+) -> None:
+    Path("taken.parquet").mkdir()
+    monkeypatch.delattr("rrnet_lightning.module.RRNetModule.predict_step")
+    message = refused(capsys, mini("predict", "--ckpt_path", "last", "--predictions.path", path))
+    assert told in message and message.count("\n") == 1 and not Path("new").exists()
+
+
+def test_csv_where_the_name_says_so(trained: Path) -> None:
+    wanted = predict("--predictions.rows", "best")
+    main(mini("predict", "--ckpt_path", "best", "--predictions.path", "new/p.CSV", "--predictions.rows", "best"))
+    with Path("new/p.CSV").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["source"] for row in rows] == wanted["source"]
+    assert [float(row["score"]) for row in rows] == pytest.approx(wanted["score"])
+    assert list(Path("new").iterdir()) == [Path("new/p.CSV")]
 
 
 def test_an_interrupted_prediction_leaves_nothing(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +109,7 @@ def test_an_interrupted_prediction_leaves_nothing(trained: Path, monkeypatch: py
         raise RuntimeError("stopped")
 
     with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="stopped"):
-        patch.setattr("rrnet_lightning.cli.callbacks.table", broken)
+        patch.setattr("rrnet_lightning.cli.predictions.table", broken)
         predict()
     assert not list(trained.glob("predictions*"))
 
