@@ -2,12 +2,12 @@
 
 import json
 import math
-import os
-import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import NamedTuple
+
+from rrnet_lightning.data.files.atomic import atomic
 
 
 class BenchmarkError(ValueError):
@@ -124,13 +124,10 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         BenchmarkError: it cannot be written; nothing partial is left.
     """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        os.replace(part, path)
+        with atomic(path) as part:
+            part.write_bytes(content)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise BenchmarkError(f"{path}: cannot be written ({error}). Free the place, or choose another --out") from error
 
 

@@ -1,8 +1,6 @@
 """Handwritten digits: 1,797 images of 8 x 8 pixels that ship with scikit-learn, split, described and scored."""
 
 import hashlib
-import os
-import tempfile
 import warnings
 import zipfile
 from importlib.metadata import version
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 
 from rrnet_lightning.candidates.crossfit import Classifier, cross_fit
 from rrnet_lightning.candidates.samples import TEST, TRAIN, VAL, Floats, Ints, ScoredSamples, to_tensor
+from rrnet_lightning.data.files.atomic import atomic
 from rrnet_lightning.data.files.root import cache_root
 from rrnet_lightning.errors import DataError
 
@@ -107,14 +106,8 @@ def _read_cache(file: Path) -> dict[str, NDArray[Any]] | None:
 
 
 def _write_cache(file: Path, arrays: dict[str, Any]) -> None:
-    temporary = None
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".tmp", delete=False) as part:
-            temporary = Path(part.name)
+        with atomic(file) as part:
             np.savez(part, **arrays)
-        os.replace(temporary, file)
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
         warnings.warn(f"{file}: the digits' scores could not be kept for later runs ({error})", stacklevel=3)

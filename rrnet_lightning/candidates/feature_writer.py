@@ -12,7 +12,8 @@ from torch import Tensor
 from rrnet_lightning.candidates.classifiers.checksum import weights_checksum
 from rrnet_lightning.candidates.classifiers.module import BackboneModule
 from rrnet_lightning.candidates.features import Features, keep_features
-from rrnet_lightning.errors import DataError
+from rrnet_lightning.data.files.atomic import check_place
+from rrnet_lightning.errors import DataError, OutputError
 
 # of the data's and the trainer's options: where files lie and what is left out, and what decides the weights
 NOT_RECIPE = {"left_out", "val_fold", "root", "download", "num_workers"}
@@ -26,8 +27,8 @@ class FeatureWriter:
         file: name ending in ``.npy``.
 
     Raises:
-        DataError: several processes, each of which sees a part only; samples left out by ``limit_predict_batches``; a
-            place that cannot be written to.
+        OutputError: a place that cannot be written to, noticed before anything is predicted.
+        DataError: several processes, each of which sees a part only; samples left out by ``limit_predict_batches``.
     """
 
     def __init__(self, file: Path, trainer: L.Trainer) -> None:
@@ -38,6 +39,13 @@ class FeatureWriter:
             )
         if file.suffix != ".npy":
             raise DataError(f"--predictions.path: found {file}, wanted a name that ends in .npy for features")
+        try:
+            check_place(file)
+            check_place(file.with_suffix(".json"))
+        except OSError as error:
+            raise OutputError(
+                f"--predictions.path: {file} cannot be written ({error.strerror or error}). Choose another place"
+            ) from error
         self.file = file
         self._parts: list[dict[str, Tensor]] = []
 

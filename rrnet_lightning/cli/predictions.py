@@ -77,7 +77,7 @@ class PredictionWriter(Callback):
 
         columns = table(trainer, best(outputs) if self.rows == "best" else outputs)
         with self._told():
-            self._writer.write_table(pa.table(columns, schema=self._writer.schema))
+            self._writer.write_table(pa.table(columns, schema=schema()))
 
     def on_predict_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Close the file and give it its name."""
@@ -108,12 +108,18 @@ class PredictionWriter(Callback):
 
 def new_table(file: Path) -> Any:
     """Open a Parquet or CSV file, by its ending, for tables of predictions; a context that closes it."""
-    import pyarrow as pa  # here: most runs write no predictions
     from pyarrow import csv, parquet
 
-    fields = (("source", pa.string()), ("target", pa.string()), ("score", pa.float32()), ("truth", pa.float32()))
-    kind = csv.CSVWriter if file.suffix.lower() == ".csv" else parquet.ParquetWriter
-    return kind(file, pa.schema(fields))
+    return (csv.CSVWriter if file.suffix.lower() == ".csv" else parquet.ParquetWriter)(file, schema())
+
+
+def schema() -> Any:
+    """Names and types of the columns."""
+    import pyarrow as pa  # here: most runs write no predictions
+
+    return pa.schema(
+        [("source", pa.string()), ("target", pa.string()), ("score", pa.float32()), ("truth", pa.float32())]
+    )
 
 
 class PredictionTable(Callback):

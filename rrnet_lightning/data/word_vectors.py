@@ -2,10 +2,8 @@
 
 import hashlib
 import logging
-import os
 import re
 import socket
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rrnet_lightning.data.checks import check_finite
+from rrnet_lightning.data.files.atomic import atomic
 from rrnet_lightning.data.files.root import cache_root, user_path
 from rrnet_lightning.errors import DataError
 
@@ -207,9 +206,7 @@ def _read_cache(file: Path, rows: int) -> Vector | None:
 
 def _write_cache(file: Path, vectors: Vector) -> None:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".tmp", delete=False) as temporary:
-            np.save(temporary, vectors)
-        os.replace(temporary.name, file)
+        with atomic(file) as part:
+            np.save(part, vectors)
     except OSError as error:
         warnings.warn(f"{file}: word vectors could not be kept for later runs ({error}).", stacklevel=3)

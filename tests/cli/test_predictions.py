@@ -89,7 +89,7 @@ def test_a_path_that_cannot_be_written_is_noticed_before_predicting(
     trained: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, path: str, told: str
 ) -> None:
     Path("taken.parquet").mkdir()
-    monkeypatch.delattr("rrnet_lightning.module.RRNetModule.predict_step")
+    monkeypatch.setattr("rrnet_lightning.cli.predictions.table", None)  # nothing may be predicted
     message = refused(capsys, mini("predict", "--ckpt_path", "last", "--predictions.path", path))
     assert told in message and message.count("\n") == 1 and not Path("new").exists()
 

@@ -1,8 +1,6 @@
 """Decoded data kept for later runs: one memory-mapped array with a note beside it, both complete or not there."""
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from rrnet_lightning.data.files.atomic import atomic
 from rrnet_lightning.errors import DataError
 
 
@@ -54,21 +53,15 @@ def keep_array(
         DataError: the place cannot be written to; nothing is left there. What `rows` raises passes through.
     """
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{file.stem}-", dir=file.parent) as temporary:
-            array, about = Path(temporary) / "array", Path(temporary) / "note"
+        # the note appears last: where it is, the array is
+        with atomic(file.with_suffix(".json")) as about, atomic(file) as array:
             with array.open("wb") as out:
-                header = {
-                    "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)),
-                    "fortran_order": False,
-                    "shape": shape,
-                }
+                descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
+                header = {"descr": descr, "fortran_order": False, "shape": shape}
                 np.lib.format.write_array_header_1_0(out, header)
                 for row in rows:
                     out.write(row.astype(dtype).tobytes())
             about.write_text(json.dumps(note), encoding="utf-8")
-            os.replace(array, file)
-            os.replace(about, file.with_suffix(".json"))  # last: where the note is, the array is
     except OSError as error:
         raise DataError(
             f"{file}: cannot be written ({error}). Make room, or set the environment variable RRNET_CACHE to a folder "

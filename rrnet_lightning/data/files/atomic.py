@@ -24,14 +24,14 @@ def atomic(path: Path) -> Iterator[Path]:
     Raises:
         OSError: the place cannot be written to. It is noticed before the block begins where that can be.
     """
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
     part = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(4)}{path.suffix}")
     new = [folder for folder in path.parents if not folder.exists()]
     if not path.parents[len(new)].is_dir():
         raise NotADirectoryError(errno.ENOTDIR, f"{path.parents[len(new)]} is a file, not a folder", str(path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():  # a name too long is noticed here too
+            raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
         yield part
         os.replace(part, path)
     except BaseException:

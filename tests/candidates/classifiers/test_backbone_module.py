@@ -16,7 +16,7 @@ from rrnet_lightning.candidates.features import read_features
 from rrnet_lightning.cli.command import main
 from rrnet_lightning.datamodules.raw_sound import RawSoundDataModule
 from rrnet_lightning.errors import DataError
-from tests.command import only_run
+from tests.command import only_run, refused
 from tests.fake import write_esc
 from tests.tiny_backbone import TinySound
 
@@ -143,7 +143,9 @@ def test_checksum_follows_the_weights_and_a_copy_has_the_same() -> None:
     assert weights_checksum(module.backbone) != before
 
 
-def test_command_line_trains_tests_and_writes_features(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_line_trains_tests_and_writes_features(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_esc(here / "data", folds=3)
     (here / "b.yaml").write_text(CONFIG)
     main(["fit", "--config", "b.yaml"])
@@ -164,6 +166,11 @@ def test_command_line_trains_tests_and_writes_features(here: Path, capsys: pytes
         few = ["--trainer.limit_predict_batches", "1", "--predictions.path", "few.npy"]
         main(["predict", "--config", "b.yaml", "--ckpt_path", "last", *few])
     assert "found 4 of 18 samples" in capsys.readouterr().err and not (here / "few.npy").exists()
+    monkeypatch.delattr(BackboneModule, "score")  # nothing may be predicted
+    for path in ("features.parquet", ".", "b.yaml/x.npy"):
+        assert "--predictions.path" in refused(
+            capsys, ["predict", "--config", "b.yaml", "--ckpt_path", "last", "--predictions.path", path]
+        )
 
 
 def test_resumed_training_ends_as_the_uninterrupted(here: Path) -> None:
