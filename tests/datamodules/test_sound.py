@@ -68,6 +68,13 @@ def test_training_asks_each_held_fold_in_a_view_of_its_own(folder: Path, transdu
         )
 
 
+def test_neighbours_are_evidence_never_those_asked(folder: Path) -> None:
+    for part in sounds(folder).parts:
+        neighbour, node = part.intra
+        assert (part.samples.role[neighbour] == TRAIN).all()
+        assert set(part.samples.role[node].tolist()) > {TRAIN}
+
+
 @pytest.mark.parametrize(("stage", "fold", "evidence"), [("val", 3, {1, 4}), ("test", 2, {1, 3, 4})])
 def test_one_view_asks_in_validation_and_test(folder: Path, stage: str, fold: int, evidence: set[int]) -> None:
     (batch,) = batches(folder, stage)
@@ -104,6 +111,14 @@ def test_width_of_the_attributes_is_known_before_setup(folder: Path, attributes:
     options = {"attributes": attributes, "cross_fit": False, "val_fold": None}
     assert SoundDataModule("esc50", str(folder), root=str(folder), fold=2, attributes=attributes).source_dim == width
     assert batches(folder, "test", **options)[0][SOURCE].x.shape[1] == width
+
+
+def test_profile_is_the_largest_scores_in_order(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rrnet_lightning.datamodules.mapping.PROFILE", 2)
+    part = sounds(folder, attributes="profile").parts[-1]
+    largest = part.samples.log_probs.sort(1, descending=True).values[:, :2]
+    shift, scale = (largest - largest.mean()) / largest.std(), (part.x - part.x.mean()) / part.x.std()
+    assert torch.allclose(shift, scale, atol=1e-5)
 
 
 def test_features_of_several_spaces_are_no_attributes(folder: Path) -> None:
