@@ -1,3 +1,5 @@
+import gzip
+import struct
 from pathlib import Path
 from typing import Any, Literal
 
@@ -5,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from rrnet_lightning.data import word_vectors as module
+from rrnet_lightning.data import word_files as module
 from rrnet_lightning.data.files.root import data_root
 from rrnet_lightning.data.word_vectors import class_vectors
 from rrnet_lightning.errors import DataError
-from tests.fake import write_word_vectors
+from tests.fake import word_matrix, write_word_vectors
 
 WORDS = ["dog", "sea", "waves", "Fire", "can"]
 
@@ -33,7 +35,7 @@ def test_formats_words_and_case(tmp_path: Path, kind: Literal["text", "binary", 
 def test_unknown_names(tmp_path: Path) -> None:
     path = tmp_path / "v.txt"
     write_word_vectors(path, WORDS, "text")
-    with pytest.raises(DataError, match=r"v.txt: found no word of these class names: 'fire', 'xyz'\. .*unknown='spell"):
+    with pytest.raises(DataError, match=r"v.txt: found no word of these .*: 'fire', 'xyz'\. .*'dog'.*unknown='spell"):
         class_vectors(["dog", "fire", "xyz"], path)
     found = class_vectors(["dog", "fire", "sea", "xyz"], path, unknown="spelling")
     norms = found.norm(dim=1)
@@ -60,13 +62,13 @@ def test_results_are_cached(tmp_path: Path, cache: Path, monkeypatch: pytest.Mon
     first = class_vectors(["dog", "sea"], path)
     assert [file.suffix for file in cache.iterdir()] == [".npy"]
     loads: list[Path] = []
-    load = module._load_file
+    load = module._read_file
 
-    def counting(path: Path) -> Any:
+    def counting(path: Path, wanted: Any) -> Any:
         loads.append(path)
-        return load(path)
+        return load(path, wanted)
 
-    monkeypatch.setattr(module, "_load_file", counting)
+    monkeypatch.setattr(module, "_read_file", counting)
     assert torch.equal(class_vectors(["dog", "sea"], path), first) and not loads
     class_vectors(["sea", "dog"], path)
     class_vectors(["dog", "sea"], path, cache_dir=tmp_path / "elsewhere")
@@ -74,8 +76,8 @@ def test_results_are_cached(tmp_path: Path, cache: Path, monkeypatch: pytest.Mon
     next(iter((tmp_path / "elsewhere").iterdir())).write_bytes(b"damaged")
     assert torch.equal(class_vectors(["dog", "sea"], path, cache_dir=tmp_path / "elsewhere"), first)
     write_word_vectors(path, ["sea", "dog", "other"], "text")  # the file changed
-    assert torch.equal(class_vectors(["dog", "sea"], path), torch.from_numpy(load(path)[["dog", "sea"]]))
-    assert len(loads) == 4
+    changed = class_vectors(["dog", "sea"], path)
+    assert torch.equal(changed, torch.from_numpy(word_matrix(["sea", "dog"])).flip(0)) and len(loads) == 4
 
 
 def test_cache_that_cannot_be_written_only_warns(tmp_path: Path) -> None:
@@ -92,8 +94,11 @@ def test_cache_that_cannot_be_written_only_warns(tmp_path: Path) -> None:
         ("v.txt", b""),
         ("v.txt", b"5 3\ndog 1 2 3\n"),
         ("v.txt", b"2 3\ndog 1 2 3\nsea 1 2\n"),
-        ("v.txt", b"dog 1 2 3\nsea 1 x 3\n"),
-        ("v.txt", b"dog 1 2 3\n\xff\xfe 1 2 3\n"),
+        ("v.txt", b"sea 1 2 3\ndog 1 x 3\n"),
+        ("v.txt", b"dog\n"),
+        ("v.txt", b"\n\n"),
+        ("v.txt", b"PK\3\4\0 1 2\n"),
+        ("v.txt", "dog 1 2 3\n".encode("utf-16")),
         ("v.bin", b"2 3\ndog " + b"\0" * 7),
         ("v.bin", b"dog 1 2 3\n"),
         ("v.bin", b""),
@@ -105,6 +110,32 @@ def test_damaged_files(tmp_path: Path, cache: Path, name: str, content: bytes) -
     with pytest.raises(DataError, match=rf"{name}: not a readable file of word vectors"):
         class_vectors(["dog"], tmp_path / name)
     assert not cache.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("glove.txt", b"rain 4 5 6\n. . . 7 8 9\nat name@domain.com 7 8 9\ndog 1 2 3\n"),
+        ("first.txt", b". . . 7 8 9\nrain 4 5 6\ndog 1 2 3\n"),
+        ("blank.txt", b"dog 1 2 3\nrain 4 5 6\n\n \n"),
+        ("tabs.txt", b"dog\t1\t2\t3\r\nrain\t4\t5\t6\r\n"),
+        ("bom.txt", b"\xef\xbb\xbfdog 1 2 3\nrain 4 5 6\n"),
+        ("bom_header.txt", b"\xef\xbb\xbf2 3\ndog 1 2 3\nrain 4 5 6\n"),
+        ("wiki.vec", b"4 3\n, 1 2 3 \n1 2 7 8 9 \ndog 1 2 3 \nrain 4e0 5 6 \n"),
+        ("bytes.txt", b"\xff\xfe 7 8 9\n\xc2\xa0 7 8 9\ndog 1 2 3\nrain 4 5 6\n"),
+        ("twice.txt", b"dog 1 2 3\nrain 4 5 6\ndog 7 8 9\n"),
+        ("v.BIN", b"2 3\ndog " + struct.pack("<3f", 1, 2, 3) + b"\nrain " + struct.pack("<3f", 4, 5, 6)),
+        ("v.txt.GZ", gzip.compress(b"dog 1 2 3\nrain 4 5 6\n")),
+    ],
+)
+def test_files_as_they_are_published(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert class_vectors(["dog", "rain"], tmp_path / name).tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+def test_a_folder_is_no_file_of_vectors(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"not a readable file of word vectors .*directory"):
+        class_vectors(["dog"], tmp_path)
 
 
 def test_vectors_must_be_finite(tmp_path: Path) -> None:
@@ -120,9 +151,10 @@ def test_missing_file_is_not_taken_for_a_collection(tmp_path: Path) -> None:
 
 def test_collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     import gensim.downloader
+    from gensim.models import KeyedVectors
 
     rows = write_word_vectors(tmp_path / "v.txt", WORDS, "text")
-    loaded: Any = module._load_file(tmp_path / "v.txt")
+    loaded = KeyedVectors.load_word2vec_format(str(tmp_path / "v.txt"))
     monkeypatch.setattr(gensim.downloader, "load", lambda name: {"glove-test": loaded, "text8": ["corpus"]}[name])
     assert np.array_equal(class_vectors(["dog"], "glove-test")[0], rows[0])
     with pytest.raises(DataError, match=r"text8: found a list in gensim's collection, wanted word vectors"):
