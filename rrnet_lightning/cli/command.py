@@ -1,27 +1,35 @@
 """The command line: LightningCLI, argument links, and where a run's config, checkpoints and logs are saved."""
 
+import re
 import shutil
+import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
 import wandb
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, WandbLogger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 import rrnet_lightning.candidates.classifiers
 import rrnet_lightning.candidates.ratings
 import rrnet_lightning.datamodules
 import rrnet_lightning.module  # noqa: F401  (so that classes are found by their short names)
+from rrnet_lightning.checkpoints import trained_config
 from rrnet_lightning.cli.callbacks import SaveConfig
-from rrnet_lightning.cli.parser import WIDTHS, Parser, check_class
+from rrnet_lightning.cli.checkpoint import BestCheckpoint
+from rrnet_lightning.cli.configs import with_config_files
+from rrnet_lightning.cli.parser import Parser, check_class
 from rrnet_lightning.cli.predictions import PredictionTable, PredictionWriter
-from rrnet_lightning.cli.runs import check_same_data, find_checkpoint, run_folder
-from rrnet_lightning.errors import CheckpointError, DataError, GraphError, OptionError, RunError
+from rrnet_lightning.cli.runs import WIDTHS, check_same_data, check_typed, find_checkpoint, run_folder
+from rrnet_lightning.errors import OptionError, RRNetError, RunError
 
 
 @dataclass
@@ -41,11 +49,7 @@ class Wandb:
 
 
 USER_ERRORS = (
-    DataError,
-    GraphError,
-    RunError,
-    CheckpointError,
-    OptionError,
+    RRNetError,
     MisconfigurationException,
     OSError,  # a place that cannot be read or written; its message names it
 )
@@ -67,14 +71,18 @@ class RRNetCLI(LightningCLI):
         """Link the data's widths to the model and add checkpoints, predictions and W&B."""
         for width in WIDTHS:
             parser.link_arguments(f"data.{width}", f"model.init_args.{width}", apply_on="instantiate")
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
         parser.set_defaults({"checkpoint.filename": "best", "checkpoint.enable_version_counter": False})
         parser.add_lightning_class_args(PredictionWriter, "predictions")
         parser.add_class_arguments(Wandb, "wandb")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Choose the run folder: that of the checkpoint to resume or test, else a new one."""
-        super().parse_arguments(parser, args)
+        words = sys.argv[1:] if args is None else args
+        if isinstance(words, list):
+            self.config = parser.parse_args(with_config_files(nulls(words)))
+        else:
+            super().parse_arguments(parser, words)
         config = self.config[self.config.subcommand]
         if isinstance(config.seed_everything, int) and config.seed_everything < 0:
             raise OptionError(f"seed_everything: found {config.seed_everything}, wanted at least 0")
@@ -87,11 +95,20 @@ class RRNetCLI(LightningCLI):
         self.folder = run_folder(root, checkpoint)
         if checkpoint:
             check_same_data(checkpoint, config.data.as_dict())
+            asked = {"model": config.model.as_dict()}
+            asked |= {"seed_everything": config.seed_everything} if self.config.subcommand == "fit" else {}
+            check_typed(checkpoint, asked, typed(words) if isinstance(words, list) else ())
         config.ckpt_path = checkpoint and str(checkpoint)
         config.trainer.default_root_dir = str(self.folder)
         config.checkpoint.dirpath = str(self.folder / "checkpoints")
         if self.config.subcommand == "predict":
             config.return_predictions = False  # they are streamed to a file instead
+
+    def _parse_ckpt_path(self) -> None:
+        """Take the model's options from the checkpoint of a run; one made in Python leaves them to the config."""
+        checkpoint = self.config[self.config.subcommand].ckpt_path
+        if checkpoint and trained_config(torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)):
+            super()._parse_ckpt_path()
 
     def instantiate_classes(self) -> None:
         """Build data, model and trainer; what one of them refuses is said in its own words, not in the parser's."""
@@ -120,7 +137,9 @@ class RRNetCLI(LightningCLI):
             trainer.callbacks += [RichProgressBar()]
         built = super().instantiate_trainer(**kwargs)
         # `save_last` saves only where the best was beaten; put after "best", so that it holds that one's state too
-        last = ModelCheckpoint(self.folder / "checkpoints", filename="last", enable_version_counter=False)
+        last = ModelCheckpoint(
+            self.folder / "checkpoints", filename="last", enable_version_counter=False, save_on_train_epoch_end=True
+        )
         built.callbacks.append(last)  # type: ignore[attr-defined]
         return built
 
@@ -128,17 +147,45 @@ class RRNetCLI(LightningCLI):
         """Train; a run that is refused before its first checkpoint leaves nothing, not even the logs of a start."""
         try:
             self.trainer.fit(**kwargs)
-        except USER_ERRORS:
-            if not any(self.folder.glob("checkpoints/*.ckpt")):
+        except Exception as error:
+            if is_users(error) and not any(self.folder.glob("checkpoints/*.ckpt")):
                 wandb.finish(exit_code=1)
                 shutil.rmtree(self.folder, ignore_errors=True)
             raise
 
 
+def is_users(error: Exception) -> bool:
+    """Tell whether the user's input caused an error: ours, Lightning's of options, the system's of files, W&B's."""
+    return isinstance(error, USER_ERRORS) or from_wandb(error)
+
+
+def from_wandb(error: Exception) -> bool:
+    """Tell whether W&B refused something: a project's name, a missing key."""
+    return type(error).__module__.startswith("wandb.")
+
+
+def nulls(words: Sequence[str]) -> list[str]:
+    """Write null as YAML has it: sweeps of W&B write ``None``."""
+    return [re.sub(r"^(--[^=]+=)?None$", r"\1null", word) for word in words]
+
+
+def typed(words: Sequence[str]) -> list[str]:
+    """Return the names of the options among the words of a command line."""
+    return [word[2:].partition("=")[0] for word in words if word.startswith("--")]
+
+
 def main(args: ArgsType = None) -> None:
-    """Run the command line; errors in the user's input end with a message and status 2, not with a traceback."""
+    """Run the command line.
+
+    Errors in the user's input end with a message and status 2, not with a traceback; SIGTERM ends with 143 = 128 + 15.
+    """
     try:
         RRNetCLI(args)
-    except USER_ERRORS as error:
-        print(f"error: {error}", file=sys.stderr)
+    except SIGTERMException:
+        sys.exit(128 + signal.SIGTERM)
+    except Exception as error:
+        if not is_users(error):
+            raise
+        message = str(error) if isinstance(error, RRNetError) else " ".join(str(error).split())
+        print(f"error: {'--wandb: ' * from_wandb(error)}{message}", file=sys.stderr)
         sys.exit(2)

@@ -12,9 +12,9 @@ import lightning as L
 from lightning.pytorch.cli import LightningArgumentParser
 
 from rrnet_lightning.candidates.classifiers.base import Backbone
+from rrnet_lightning.cli.runs import WIDTHS
 from rrnet_lightning.errors import OptionError
 
-WIDTHS = ("source_dim", "target_dim", "edge_dim")  # the model has them from the data
 UNKNOWN = re.compile(
     r"unrecognized arguments: --(?P<flag>[^\s=]+)|Option '(?P<option>[^']+)' is not accepted"
     r"|does not accept option '(?P<inner>[^']+)'|dot import path string: (?P<name>\w+)"
@@ -37,10 +37,13 @@ class Parser(LightningArgumentParser):
         super().__init__(*args, **{**kwargs, "allow_abbrev": False})
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Print the reason in one line, the nearest valid name last, and leave with status 2."""
+        """Print the reason in one line, the nearest valid name last, and leave with status 2: no usage of 60 lines."""
         options = _options(getattr(ex, "subcommand_parser", None) or self)
         message = short(message, options, _class_options())
-        super().error(message.partition(". Got value: Namespace(")[0], ex)
+        message = " ".join(message.partition(". Got value: Namespace(")[0].split())
+        if not self.exit_on_error:  # a class inside a class: the parser around it prints
+            super().error(message, ex)
+        self.exit(2, f"error: {message}\n")
 
 
 def short(message: str, known: Sequence[str], others: Sequence[str]) -> str:
@@ -49,6 +52,8 @@ def short(message: str, known: Sequence[str], others: Sequence[str]) -> str:
     A class inside a class has a parser of its own, which has made its part short already.
     """
     option = ".".join(dict.fromkeys(re.findall(KEY, message)))
+    if re.search(r'Unable to load config "?(?:null|None)', message):
+        return f"--{option}: found null, wanted its options; leave it out for their defaults"
     if inside := re.search(r"unknown option or name .*", message):
         return inside.group()
     if inside := re.search(r"--([\w.]+: \S.*)", message):

@@ -3,6 +3,7 @@
 import pickle
 import secrets
 import subprocess
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import yaml
 from rrnet_lightning.checkpoints import trained_config
 from rrnet_lightning.errors import RunError
 
+WIDTHS = ("source_dim", "target_dim", "edge_dim")  # the model has them from the data
 # how batches are made and where files lie: not what is learnt from
 BATCH_OPTIONS = {"root", "download", "url", "predict_path", "mask_ratio", "batch_size", "fan_out", "eval_fan_out"}
 BATCH_OPTIONS |= {"steps_per_epoch", "num_workers"}
@@ -26,15 +28,13 @@ def new_run_id() -> str:
 def find_checkpoint(path: str, root: Path) -> Path:
     """Resolve ``last`` or ``best`` to the newest run's checkpoint under ``root``; check that a file is one.
 
+    The newest run is the one that was written to last: a run that goes on is newer than one that was begun since.
+
     Raises:
-        RunError: there is none, it is cut short or damaged, or it holds code (only ``weights_only`` files are loaded).
+        RunError: there is none, the newest run has none of that name, it is cut short or damaged, or it holds code
+            (only ``weights_only`` files are loaded).
     """
-    file = Path(path)
-    if path in ("last", "best"):
-        found = sorted(root.glob(f"*/checkpoints/{path}.ckpt"), key=lambda f: f.stat().st_mtime)
-        if not found:
-            raise RunError(f"--ckpt_path {path}: no run under {root} has a checkpoints/{path}.ckpt. Run `fit` first")
-        file = found[-1]
+    file = _newest(path, root) if path in ("last", "best") else Path(path).expanduser()
     if not file.is_file():
         raise RunError(
             f"--ckpt_path: no file {file}. Give a .ckpt file, or `last` or `best` of the newest run in {root}"
@@ -50,6 +50,24 @@ def find_checkpoint(path: str, root: Path) -> Path:
     if not isinstance(content, dict) or not {"state_dict", "pytorch-lightning_version"} <= content.keys():
         raise RunError(f"--ckpt_path: {file} is no checkpoint of a run; give one that `fit` wrote")
     return file
+
+
+def _newest(name: str, root: Path) -> Path:
+    """The file of that name of the run under ``root`` that was written to last; never another run's."""
+    written: dict[Path, float] = {}
+    for file in (*root.glob("*/config.yaml"), *root.glob("*/checkpoints/*.ckpt")):
+        run = file.parent if file.name == "config.yaml" else file.parents[1]
+        written[run] = max(written.get(run, 0.0), file.stat().st_mtime)
+    if not written:
+        raise RunError(f"--ckpt_path {name}: no run under {root} was trained. Run `fit` first")
+    run = max(written, key=lambda folder: (written[folder], folder.name))
+    found = sorted(file.name for file in run.glob("checkpoints/*.ckpt"))
+    if f"{name}.ckpt" not in found:
+        has = f"it has {', '.join(found)}" if found else "it has no checkpoint"
+        raise RunError(
+            f"--ckpt_path {name}: the newest run, {run}, has no {name}.ckpt; {has}. Give a file, of this or another run"
+        )
+    return run / "checkpoints" / f"{name}.ckpt"
 
 
 def run_folder(root: Path, checkpoint: Path | None) -> Path:
@@ -86,6 +104,30 @@ def check_same_data(checkpoint: Path, data: dict[str, Any]) -> None:
                 f"--data.{name}: found {shown(wanted)}, but the checkpoint was trained with {shown(found)}, so its "
                 f"training data may hold what is asked now. Use {use}--data.{name} {shown(found)}"
             )
+
+
+def check_typed(checkpoint: Path, config: dict[str, Any], typed: Collection[str]) -> None:
+    """Refuse options given by hand that differ from the checkpoint's, which brings its own.
+
+    Args:
+        checkpoint: the file. config: what the user asks for: ``model``, and ``seed_everything`` where training goes on.
+        typed: names of the options on the command line.
+
+    Raises:
+        RunError: naming the first such option and both values.
+    """
+    trained = trained_config(torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True))
+    theirs, ours = ({_plain(name): value for name, value in options(of).items()} for of in (trained, config))
+    for name in map(_plain, typed):
+        if trained and name in ours and name.split(".")[-1] not in WIDTHS and not same(theirs.get(name), ours[name]):
+            raise RunError(
+                f"--{name}: found {shown(ours[name])}, but the checkpoint was trained with {shown(theirs.get(name))} "
+                "and brings its own. Leave the option out, or train anew without --ckpt_path"
+            )
+
+
+def _plain(name: str) -> str:
+    return name.replace("init_args.", "")
 
 
 def same(one: Any, two: Any) -> bool:

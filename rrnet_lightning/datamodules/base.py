@@ -1,11 +1,10 @@
 """GraphDataModule: one graph per stage -> full-graph or sampled batches, with evidence hidden anew at each step."""
 
 import copy
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
-import lightning as L
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -13,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.data.seeds import derive_seed
+from rrnet_lightning.datamodules.learnt import LearntDataModule
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.hide import hide
 from rrnet_lightning.graph.sample import NeighborSampler
@@ -22,7 +22,7 @@ Stage = Literal["train", "val", "test", "predict"]
 Draw = tuple[int, Tensor]  # (seed of the step's random choices, source rows)
 
 
-class GraphDataModule(L.LightningDataModule, ABC):
+class GraphDataModule(LearntDataModule):
     """Base of every task: a task says what its graph is and how visible answers show; this class does the rest.
 
     A task implements :meth:`stage_graph` and :meth:`reveal`, and the widths ``source_dim``, ``target_dim``,
@@ -120,6 +120,16 @@ class GraphDataModule(L.LightningDataModule, ABC):
     def answer_group(self, data: HeteroData) -> Tensor | None:
         """Return [E] long, the edges whose answers tell each other (a label's); None where each stands for itself."""
         return None
+
+    def learnt_rows(self) -> Iterable[object]:
+        """Return the pairs that train and validate, with their answers; builds the graphs of both stages."""
+        for stage in ("train", "val"):
+            graph = self.stage_graph(stage)
+            inter = graph[INTER]
+            rows = (inter.observed | inter.asked).nonzero().squeeze(1)
+            source, target = inter.edge_index[:, rows]
+            ends = graph["source"].n_id[source].tolist(), graph["target"].n_id[target].tolist()
+            yield from zip([stage] * len(rows), *ends, inter.y[rows].tolist(), inter.asked[rows].tolist(), strict=True)
 
     def train_dataloader(self) -> DataLoader[HeteroData]:
         """Batches with fresh masks."""

@@ -2,7 +2,7 @@
 
 import re
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -192,6 +192,13 @@ class MappingDataModule(GraphDataModule):
         }
         shown = ", ".join(f"{stage} {sum(each) / len(each):.4f}" for stage, each in found.items() if each)
         rank_zero_info(f"candidate recall, the ceiling of accuracy, at top_k={self.top_k}: {shown}")
+
+    def learnt_rows(self) -> Iterable[object]:
+        """Return the samples of every view that train and validate, with their labels."""
+        for part in self.parts:
+            samples = part.samples
+            for row in torch.isin(samples.role, torch.tensor([TRAIN, HELD, VAL])).nonzero().squeeze(1).tolist():
+                yield samples.space, samples.ids[row], int(samples.label[row]), int(samples.role[row])
 
     def stage_graph(self, stage: Stage) -> HeteroData:
         """The views that ask in this stage, side by side: training samples and those asked; see ``transductive``."""

@@ -1,16 +1,16 @@
 """RawDataModule: samples as they are, waveforms or pixels, for backbones that leave some folds out of training."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, Protocol
 
-import lightning as L
 import torch
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from rrnet_lightning.datamodules.base import Draw, SeedBatches
+from rrnet_lightning.datamodules.learnt import LearntDataModule
 from rrnet_lightning.errors import DataError
 
 Batch = tuple[Tensor, Tensor, Tensor]  # samples, label [B] long, row in the data set [B] long
@@ -40,7 +40,7 @@ class RawSamples(Protocol):
         """Return some samples, float, as a backbone takes them."""
 
 
-class RawDataModule(L.LightningDataModule, ABC):
+class RawDataModule(LearntDataModule):
     """Base of the raw data sets: a data set says how it is read; this class does folds and batches.
 
     Trained on are the folds not left out; ``val_fold`` validates, ``test_fold`` tests, and ``predict`` takes all rows.
@@ -112,6 +112,12 @@ class RawDataModule(L.LightningDataModule, ABC):
     def names(self) -> tuple[str, ...]:
         """Class names; there after ``setup``."""
         return self.raw.names
+
+    def learnt_rows(self) -> Iterable[object]:
+        """Return the samples that train and validate, with their labels."""
+        for part in ("train", "val"):
+            for row in self.rows(part).tolist():
+                yield part, self.raw.ids[row], int(self.raw.label[row])
 
     def setup(self, stage: str) -> None:
         """Read the data and check that they can be trained on."""

@@ -1,5 +1,6 @@
 """Social recommendation: users -> items, ratings on the inter-edges, trust links inside the users."""
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import torch
@@ -153,11 +154,23 @@ class SocialDataModule(GraphDataModule):
 
     def _read(self) -> Ratings:
         if self.ratings_path is not None:
-            return read_ratings(self.ratings_path, self.trust_path, self.scale, self.outside or "error")
+            own = read_ratings(self.ratings_path, self.trust_path, self.scale, self.outside or "error")
+            return own.sorted()  # so that the folds follow from the pairs, not from the order of lines
         known = RATING_SETS[self.dataset]
         hint = "--data.download true fetches it." if known.url else "Fetch it, or --data.download true --data.url ..."
         folder = dataset_folder(known.folder, known.files, self.root, hint)
         return known.read(folder, outside=self.outside) if self.outside else known.read(folder)
+
+    def learnt_rows(self) -> Iterable[object]:
+        """Return the ratings that train and validate, and the trust links where they are used."""
+        ratings = self.ratings
+        for part, rows in (("train", self.split.train), ("val", self.split.val)):
+            columns = (ratings.user[rows].tolist(), ratings.item[rows].tolist(), ratings.rating[rows].tolist())
+            for user, item, rating in zip(*columns, strict=True):
+                yield part, ratings.user_ids[user], ratings.item_ids[item], rating
+        if self.trust != "none":
+            for one, other in ratings.trust.T.tolist():
+                yield "trust", ratings.user_ids[one], ratings.user_ids[other]
 
     def stage_graph(self, stage: Stage) -> HeteroData:
         """Return the graph of the pairs that the stage may show or asks for."""

@@ -16,13 +16,6 @@ from rrnet_lightning.module import RRNetModule
 from tests.command import mini, only_run, refused, start
 
 
-@pytest.fixture
-def last(here: Path) -> Path:
-    """The last checkpoint of a short run."""
-    main(mini("fit"))
-    return only_run(here) / "checkpoints" / "last.ckpt"
-
-
 def test_fit_leaves_config_and_checkpoints_together(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(mini("fit", "--model.hidden_dim", "3", "--data.fold", "2", "--trainer.max_epochs", "2"))
     folder = only_run(here)
@@ -171,9 +164,9 @@ def test_unknown_names_fail_with_the_nearest(
         (["--trainer.accelerator", "cpuu"], "error: You selected an invalid accelerator name"),
         (
             ["--ckpt_path", "last"],
-            "error: --ckpt_path last: no run under runs has a checkpoints/last.ckpt. Run `fit` first",
+            "error: --ckpt_path last: no run under runs was trained. Run `fit` first",
         ),
-        (["--config", "none.yaml"], "File does not exist"),
+        (["--config", "none.yaml"], "--config: found no file"),
     ],
 )
 def test_bad_options_leave_a_message_and_nothing_else(

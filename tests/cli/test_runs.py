@@ -18,18 +18,26 @@ def checkpoint(root: Path, run: str, name: str, age: int) -> Path:
     return file
 
 
-def test_last_and_best_are_those_of_the_newest_run(tmp_path: Path) -> None:
+def test_last_and_best_are_those_of_the_run_written_to_last(tmp_path: Path) -> None:
     old, new = checkpoint(tmp_path, "b", "last", age=9), checkpoint(tmp_path, "a", "last", age=1)
-    best = checkpoint(tmp_path, "c", "best", age=5)
+    best = checkpoint(tmp_path, "a", "best", age=5)
     assert find_checkpoint("last", tmp_path) == new and find_checkpoint("best", tmp_path) == best
     assert find_checkpoint(str(old), tmp_path / "elsewhere") == old
 
 
+def test_another_run_never_stands_in_for_the_newest(tmp_path: Path) -> None:
+    checkpoint(tmp_path, "a", "best", age=9)
+    checkpoint(tmp_path, "b", "epoch=1", age=1)
+    with pytest.raises(RunError, match=r"the newest run, .*b, has no best.ckpt; it has epoch=1.ckpt"):
+        find_checkpoint("best", tmp_path)
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c/config.yaml").touch()  # stopped before its first checkpoint
+    with pytest.raises(RunError, match=r"the newest run, .*c, has no last.ckpt; it has no checkpoint"):
+        find_checkpoint("last", tmp_path)
+
+
 def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
-    checkpoint(tmp_path, "a", "last", age=1)
-    with pytest.raises(
-        RunError, match=r"--ckpt_path best: no run under .* has a checkpoints/best.ckpt. Run `fit` first"
-    ):
+    with pytest.raises(RunError, match=r"--ckpt_path best: no run under .* was trained. Run `fit` first"):
         find_checkpoint("best", tmp_path)
     with pytest.raises(RunError, match=r"no file .*a. Give a .ckpt file, or `last` or `best` of the newest run"):
         find_checkpoint(str(tmp_path / "a"), tmp_path)
