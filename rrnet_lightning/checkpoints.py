@@ -1,8 +1,7 @@
-"""Resumable: what all LightningModules here share: weights that must fit, exact resuming, copies."""
+"""Resumable: weights that must fit, and exact resuming."""
 
-import copy
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 import lightning as L
 import torch
@@ -59,11 +58,3 @@ class Resumable(L.LightningModule):
             torch.set_rng_state(checkpoint["rng_state"].cpu())
             if self.device.type == "cuda" and "cuda_rng_state" in checkpoint:
                 torch.cuda.set_rng_state(checkpoint["cuda_rng_state"].cpu(), self.device)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Copy all but the optimiser's and the scheduler's makers: the command line's hold on to the whole of it."""
-        memo |= {id(maker): maker for name in ("optimizer", "scheduler") if (maker := vars(self).get(name))}
-        new = type(self).__new__(type(self))
-        memo[id(self)] = new
-        new.__dict__.update(copy.deepcopy(self.__getstate__(), memo))
-        return new

@@ -1,22 +1,23 @@
 """RRNetModule: the network, an objective and an optimiser behind Lightning's Trainer."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
-from torchmetrics import MeanMetric, Metric, MetricCollection
+from torchmetrics import MeanMetric, MetricCollection
 
-from rrnet_lightning.checkpoints import Predictions, Resumable
+from rrnet_lightning.checkpoints import Predictions
 from rrnet_lightning.errors import GraphError
 from rrnet_lightning.graph.schema import INTER, SOURCE, TARGET
 from rrnet_lightning.nn.layers import Kernel
 from rrnet_lightning.nn.ops import Aggregation
 from rrnet_lightning.nn.rrnet import PAPER_SOUND, RRNet, Unit
 from rrnet_lightning.objectives import MappingObjective, Objective, RatingObjective
+from rrnet_lightning.trainable import TrainableModule, wide
 
 Scored = tuple[Tensor, Tensor, Tensor]  # logits, y and source of the supervised edges
 
@@ -26,7 +27,7 @@ def paper_sgd(params: Any) -> torch.optim.Optimizer:
     return torch.optim.SGD(params, lr=0.01, momentum=0.9, weight_decay=5e-4)
 
 
-class RRNetModule(Resumable):
+class RRNetModule(TrainableModule):
     """Train, validate, test and predict with :class:`rrnet_lightning.nn.rrnet.RRNet` on cross-modal graph batches.
 
     Args:
@@ -34,7 +35,7 @@ class RRNetModule(Resumable):
         hidden_dim, units, kernel, aggregation, edge_state, residual, norm, dropout, prior, linear: see ``RRNet``.
         objective: what a score means; the default is a mapping by softmax over each source's candidates.
         optimizer: parameters -> optimiser. Default: the paper's SGD.
-        scheduler: optimiser -> learning-rate scheduler, stepped every epoch; None keeps the rate.
+        scheduler: optimiser -> learning-rate scheduler, see :class:`TrainableModule`; None keeps the rate.
         compile: run the network through ``torch.compile`` (for full graphs: shapes of sampled batches change).
 
     Logs ``<stage>/loss`` and the objective's metrics, weighted by supervised edges. Metrics of several processes are
@@ -63,7 +64,7 @@ class RRNetModule(Resumable):
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)
-        _keep_plain(self.hparams)
+        self.keep_plain()
         self.network = RRNet(
             source_dim,
             target_dim,
@@ -106,8 +107,8 @@ class RRNetModule(Resumable):
                 raise GraphError.of("RatingObjective", found, f"the data's scale, {wanted}", fix)
 
     def forward(self, batch: HeteroData) -> Tensor:
-        """Return [E] logits of the batch's inter-edges."""
-        logits: Tensor = self.network(batch)
+        """Return [E] logits of the batch's inter-edges, whose numbers are first brought to the type of the weights."""
+        logits: Tensor = self.network(in_type(batch, self.weight_dtype))
         return logits
 
     def training_step(self, batch: HeteroData, batch_idx: int) -> Tensor:
@@ -117,12 +118,6 @@ class RRNetModule(Resumable):
     def validation_step(self, batch: HeteroData, batch_idx: int) -> None:
         """Log loss and metrics."""
         self._step(batch, "val")
-
-    def on_validation_epoch_start(self) -> None:
-        """Start the metrics anew: ``validate`` leaves them in inference tensors, which ``fit`` may not write to."""
-        for metric in (*self.metrics["val"].children(), self.losses["val"]):
-            assert isinstance(metric, Metric)
-            metric.reset()
 
     def test_step(self, batch: HeteroData, batch_idx: int) -> Predictions:
         """Log loss and metrics; return the predictions as :meth:`predict_step` does."""
@@ -165,25 +160,16 @@ class RRNetModule(Resumable):
     def _supervised(self, batch: HeteroData) -> Scored:
         inter = batch[INTER]
         chosen = inter.supervised
-        return self(batch)[chosen], inter.y[chosen], inter.edge_index[0, chosen]
-
-    def configure_optimizers(self) -> Any:
-        """Return the optimiser, and the scheduler where one is asked for."""
-        try:
-            optimizer = self.optimizer(self.parameters())
-        except (TypeError, ValueError) as error:
-            raise MisconfigurationException(f"optimizer: {error}. Correct --model.optimizer") from error
-        if self.scheduler is None:
-            return optimizer
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "epoch"}}
+        logits = self(batch)[chosen]
+        dtype = wide(logits.dtype)  # bfloat16 would round ratings to other ratings
+        return logits.to(dtype), inter.y[chosen].to(dtype), inter.edge_index[0, chosen]
 
 
-def _keep_plain(hparams: Any) -> None:
-    """Drop hyper-parameters that are objects: a checkpoint holds plain values and loads with ``weights_only=True``.
-
-    The command line saves configuration, which is plain; a module built in Python with objects of its own is given them
-    again: ``load_from_checkpoint(path, objective=...)``.
-    """
-    plain = (bool, int, float, str, list, tuple, dict, type(None))
-    for name in [name for name, value in hparams.items() if not isinstance(value, plain)]:
-        del hparams[name]
+def in_type(data: HeteroData, dtype: torch.dtype) -> HeteroData:
+    """Return a graph whose floating-point fields are of one type; the given one stays as it is."""
+    data = copy.copy(data)
+    for store in data.stores:
+        for name, value in store.items():
+            if isinstance(value, Tensor) and value.is_floating_point():
+                store[name] = value.to(dtype)
+    return data

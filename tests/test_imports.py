@@ -9,7 +9,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "rrnet_lightning"
 ORDER = [  # data -> candidates -> evidence -> graph -> nn -> objective
     {"errors"},
-    {"checkpoints"},
+    {"checkpoints", "schedulers"},
+    {"trainable"},
     {"data", "graph"},
     {"candidates"},
     {"evidence"},
@@ -24,10 +25,10 @@ NARROWER = {  # what of ours these may import, besides themselves: less than all
     "graph": {"errors"},
     "nn": {"errors", "graph"},
     "objectives": {"errors"},
-    "module": {"errors", "checkpoints", "graph", "nn", "objectives"},
-    "datamodules": set(RANK) - {"cli", "module", "nn", "checkpoints"},
+    "module": {"errors", "checkpoints", "trainable", "graph", "nn", "objectives"},
+    "datamodules": set(RANK) - {"cli", "module", "nn", "checkpoints", "trainable", "schedulers"},
 }
-LIGHTNING = {"checkpoints", "candidates", "module", "datamodules", "cli"}
+LIGHTNING = {"checkpoints", "trainable", "candidates", "module", "datamodules", "cli"}
 
 
 def allowed(layer: str) -> set[str]:

@@ -1,15 +1,19 @@
 import copy
+import math
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import pytest
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.cli import ReduceLROnPlateau
 
 from rrnet_lightning.datamodules.social import SocialDataModule
 from rrnet_lightning.errors import CheckpointError, DataError
 from rrnet_lightning.module import RRNetModule, paper_sgd
 from rrnet_lightning.objectives import MappingObjective, RatingObjective
+from rrnet_lightning.schedulers import WarmupCosineLR
 from tests.fake import write_filmtrust
 from tests.graphs import EDGE_DIM, random_graph
 
@@ -78,6 +82,43 @@ def test_optimizer_and_scheduler() -> None:
     module = RRNetModule(*WIDTHS, scheduler=lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, 3))
     found = module.configure_optimizers()
     assert found["lr_scheduler"]["interval"] == "epoch" and found["lr_scheduler"]["scheduler"].step_size == 3
+
+
+def plateau(optimizer: torch.optim.Optimizer) -> Any:
+    return ReduceLROnPlateau(
+        optimizer, monitor="val/loss", factor=0.1, patience=0, threshold=10.0
+    )  # nothing is ever better
+
+
+def test_a_scheduler_that_watches_a_metric_is_told_it(tmp_path: Path) -> None:
+    data = social(tmp_path, steps_per_epoch=1)
+    module = rating_module(data, scheduler=plateau)
+    trainer = quiet(tmp_path, max_epochs=3)
+    trainer.fit(module, data)
+    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.01 * 0.1**3)
+
+
+def test_a_scheduler_that_does_not_say_what_it_watches_is_refused() -> None:
+    module = RRNetModule(*WIDTHS, scheduler=torch.optim.lr_scheduler.ReduceLROnPlateau)
+    with pytest.raises(MisconfigurationException, match=r"cli\.ReduceLROnPlateau with monitor"):
+        module.configure_optimizers()
+
+
+def test_a_schedule_over_the_training_is_stepped_every_step(tmp_path: Path) -> None:
+    data = social(tmp_path, steps_per_epoch=4)
+    trainer = quiet(tmp_path, max_epochs=2, max_steps=7)
+    trainer.fit(rating_module(data, scheduler=WarmupCosineLR), data)
+    done = 7.5 / 7  # the rate of the step after the last
+    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.005 * (1 + math.cos(math.pi * min(1, done))))
+    with pytest.raises(MisconfigurationException, match=r"Set --trainer\.max_epochs"):
+        quiet(tmp_path, max_epochs=-1).fit(rating_module(data, scheduler=WarmupCosineLR), data)
+
+
+def test_features_of_any_width_of_number_are_read(tmp_path: Path) -> None:
+    module = RRNetModule(*WIDTHS)
+    narrow, exact = random_graph(dtype=torch.float), random_graph(dtype=torch.double)
+    torch.testing.assert_close(module(exact), module(narrow))
+    assert exact["source"].x.dtype == torch.double  # the user's graph stays as it is
 
 
 def test_checkpoint_of_a_module_built_in_python(tmp_path: Path) -> None:

@@ -7,18 +7,18 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
-from torchmetrics import MeanMetric, Metric
+from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from rrnet_lightning.candidates.classifiers.base import Backbone
-from rrnet_lightning.candidates.classifiers.schedule import Schedule, rate_factor
 from rrnet_lightning.candidates.classifiers.sound_augment import ten_crops
-from rrnet_lightning.checkpoints import Resumable, trained_config
+from rrnet_lightning.checkpoints import trained_config
 from rrnet_lightning.data.files.root import user_path
 from rrnet_lightning.errors import DataError
+from rrnet_lightning.schedulers import WarmupCosineLR
+from rrnet_lightning.trainable import TrainableModule
 
 Batch = tuple[Tensor, Tensor, Tensor]  # raw samples, label [B] long, row in the data set [B] long
 
@@ -28,7 +28,7 @@ def sgd(params: Any) -> torch.optim.Optimizer:
     return torch.optim.SGD(params, lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
 
 
-class BackboneModule(Resumable):
+class BackboneModule(TrainableModule):
     """Train, validate, test and predict with any :class:`Backbone` on batches ``(samples, label, row)``.
 
     The loss is cross entropy with soft targets, in float32 at any precision; it is the Kullback–Leibler divergence of
@@ -42,7 +42,7 @@ class BackboneModule(Resumable):
         crops: crops of a test sample, for a backbone with a window.
         label_smoothing: share of every target that is spread over all classes.
         optimizer: parameters -> optimiser. Parameters of one dimension (biases, normalisation) get no weight decay.
-        schedule, warmup, milestones: of the learning rate, step by step: see :func:`rate_factor`.
+        scheduler: optimiser -> learning-rate scheduler, see :class:`TrainableModule`; None keeps the rate.
         channels_last: lay images and two-dimensional convolutions out with the channels last, faster on most devices.
         compile: train through ``torch.compile``.
         weights: checkpoint of another run whose backbone's weights training starts from; layers of other shapes, such
@@ -62,9 +62,7 @@ class BackboneModule(Resumable):
         crops: int = 1,
         label_smoothing: float = 0.0,
         optimizer: OptimizerCallable = sgd,
-        schedule: Schedule = "cosine",
-        warmup: float = 0.0,
-        milestones: Sequence[float] = (0.5, 0.75),
+        scheduler: LRSchedulerCallable | None = WarmupCosineLR,
         channels_last: bool = False,
         compile: bool = False,
         weights: str | None = None,
@@ -72,17 +70,14 @@ class BackboneModule(Resumable):
         super().__init__()
         if crops < 1:
             raise DataError(f"crops: found {crops}, wanted at least 1")
-        for option, share in (("label_smoothing", label_smoothing), ("warmup", warmup)):
-            if not 0 <= share <= 1:
-                raise DataError(f"{option}: found {share}, wanted a share, 0 to 1")
+        if not 0 <= label_smoothing <= 1:
+            raise DataError(f"label_smoothing: found {label_smoothing}, wanted a share, 0 to 1")
         # the data's widths, which the command line adds for every model, are not this one's
         self.save_hyperparameters(ignore=["source_dim", "target_dim", "edge_dim"], logger=False)
-        for name in ("backbone", "augment", "optimizer"):  # a checkpoint holds plain values: configuration, no objects
-            if not isinstance(self.hparams.get(name), dict | None):
-                del self.hparams[name]
-        self.backbone, self.augment, self.optimizer = backbone, augment, optimizer
+        self.keep_plain()
+        self.backbone, self.augment = backbone, augment
+        self.optimizer, self.scheduler = optimizer, scheduler
         self.crops, self.label_smoothing, self.channels_last = crops, label_smoothing, channels_last
-        self.schedule, self.warmup, self.milestones = schedule, warmup, tuple(milestones)
         self.weights = weights
         stages = ("val", "test")
         self.losses = nn.ModuleDict({stage: MeanMetric() for stage in stages})
@@ -134,12 +129,6 @@ class BackboneModule(Resumable):
         """Log loss and accuracy."""
         self._evaluate(batch, "val")
 
-    def on_validation_epoch_start(self) -> None:
-        """Start the metrics anew: ``validate`` leaves them in inference tensors, which ``fit`` may not write to."""
-        for metric in (self.losses["val"], self.accuracy["val"]):
-            assert isinstance(metric, Metric)
-            metric.reset()
-
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Log loss and accuracy."""
         self._evaluate(batch, "test")
@@ -175,22 +164,12 @@ class BackboneModule(Resumable):
     def _laid_out(self, x: Tensor) -> Tensor:
         return x.contiguous(memory_format=torch.channels_last) if self.channels_last and x.dim() == 4 else x
 
-    def configure_optimizers(self) -> Any:
-        """Return the optimiser and its schedule, one factor a step."""
-        groups: list[dict[str, Any]] = [{"params": [p for p in self.parameters() if p.requires_grad and p.dim() > 1]}]
-        groups += [{"params": [p for p in self.parameters() if p.requires_grad and p.dim() < 2], "weight_decay": 0.0}]
-        try:
-            optimizer = self.optimizer([group for group in groups if group["params"]])
-        except (TypeError, ValueError) as error:
-            raise MisconfigurationException(f"optimizer: {error}. Correct --model.optimizer") from error
-        steps = float(self.trainer.estimated_stepping_batches)
-        if math.isinf(steps):
-            raise MisconfigurationException("schedule: training has no end. Set --trainer.max_epochs")
-        scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer,
-            lambda step: rate_factor(min(1, (step + 0.5) / steps), self.schedule, self.warmup, self.milestones),
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+    def trained_parameters(self) -> list[dict[str, Any]]:
+        """Return the parameters in two groups; those of one dimension get no weight decay."""
+        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        groups: list[dict[str, Any]] = [{"params": [parameter for parameter in trained if parameter.dim() > 1]}]
+        groups += [{"params": [parameter for parameter in trained if parameter.dim() < 2], "weight_decay": 0.0}]
+        return [group for group in groups if group["params"]]
 
 
 def start_from(backbone: Backbone, checkpoint: str, left_out: Sequence[int] = ()) -> None:

@@ -1,26 +1,29 @@
 """RatingBaseline: what all models that learn a vector for each user and item share. A model adds its equation."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch_geometric.data import HeteroData
 from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric, MetricCollection
 
 from rrnet_lightning.candidates.ratings.tables import Table, TrainingRatings
-from rrnet_lightning.checkpoints import Predictions, Resumable
+from rrnet_lightning.checkpoints import Predictions
 from rrnet_lightning.data.seeds import derive_seed
-from rrnet_lightning.errors import DataError
+from rrnet_lightning.errors import DataError, OptionError
 from rrnet_lightning.graph.schema import INTER, SOURCE, TARGET
+from rrnet_lightning.schedulers import TrainingShareLR
+from rrnet_lightning.trainable import TrainableModule
 
 Asked = tuple[Tensor, Tensor, Tensor]  # user [B], item [B], rating [B]
 
 
-class RatingBaseline(Resumable, ABC):
+class RatingBaseline(TrainableModule, ABC):
     """Fit a rating model by mini-batches: mean squared error + (penalties of all tables + :meth:`extra`) / R.
 
     A model names its tables in :meth:`build` and its equation in :meth:`rate`. It learns from the R training ratings
@@ -32,7 +35,7 @@ class RatingBaseline(Resumable, ABC):
         decay: weight λ of the penalties.
         batch_size: ratings in a mini-batch.
         optimizer: parameters -> optimiser.
-        scheduler: optimiser -> learning-rate scheduler, stepped every epoch; None keeps the rate.
+        scheduler: optimiser -> learning-rate scheduler, see :class:`TrainableModule`; None keeps the rate.
 
     Logs ``train/loss`` (squared error, penalties left out) and ``<stage>/mae``, ``<stage>/rmse``.
 
@@ -54,9 +57,9 @@ class RatingBaseline(Resumable, ABC):
         if rank < 1 or batch_size < 1 or decay < 0:
             found = f"rank {rank}, batch_size {batch_size}, decay {decay}"
             raise DataError(f"{type(self).__name__}: found {found}, wanted at least 1, 1 and 0")
-        # objects stay out of checkpoints, and so do the data's widths, which the command line adds for every model
-        widths = ["source_dim", "target_dim", "edge_dim"]
-        self.save_hyperparameters(ignore=["optimizer", "scheduler", *widths], logger=False)
+        # the data's widths, which the command line adds for every model, are not this one's
+        self.save_hyperparameters(ignore=["source_dim", "target_dim", "edge_dim"], logger=False)
+        self.keep_plain()
         self.automatic_optimization = False
         self.rank, self.decay, self.batch_size = rank, decay, batch_size
         self.optimizer, self.scheduler = optimizer, scheduler
@@ -94,6 +97,11 @@ class RatingBaseline(Resumable, ABC):
             raise DataError(
                 f"devices: found {self.trainer.world_size} processes, wanted 1: mini-batches follow in turn"
             )
+        if self.trainer.precision in ("16-true", "bf16-true"):
+            raise OptionError(
+                f"--trainer.precision: found {self.trainer.precision}, wanted 32-true, 64-true or a mixed one: "
+                f"{type(self).__name__} adds up terms that half precision rounds away"
+            )
         train = TrainingRatings.of(getattr(self.trainer, "datamodule", None))
         self.build(train)
         self.register_buffer("scale", torch.tensor(train.scale), persistent=False)
@@ -107,7 +115,7 @@ class RatingBaseline(Resumable, ABC):
     def training_step(self, batch: HeteroData, batch_idx: int) -> None:
         """Go once through the batch's supervised ratings, in an order that seed and step alone decide."""
         optimizer: Any = self.optimizers()
-        ratings = _asked(batch)
+        ratings = self._asked(batch)
         seed = derive_seed(torch.initial_seed(), self.global_step)
         loss, size = self._pass(ratings, optimizer, self.manual_backward, seed), max(len(ratings[2]), 1)
         self.log("train/loss", loss, batch_size=size, on_step=False, on_epoch=True)
@@ -120,33 +128,30 @@ class RatingBaseline(Resumable, ABC):
             self.num_ratings = len(train.rating)
             optimizer = self.optimizer(self.parameters())
             scheduler: Any = self.scheduler(optimizer) if self.scheduler else None
+            if isinstance(scheduler, TrainingShareLR):
+                scheduler.start(epochs)
             for epoch in range(epochs):
-                self._pass((train.user, train.item, train.rating), optimizer, Tensor.backward, derive_seed(seed, epoch))
-                if scheduler is not None:
-                    scheduler.step()
+                asked = train.user, train.item, train.rating
+                loss = self._pass(asked, optimizer, Tensor.backward, derive_seed(seed, epoch))
+                _step(scheduler, {"train/loss": loss})
 
     def _pass(self, ratings: Asked, optimizer: Any, backward: Callable[[Tensor], None], seed: int) -> Tensor:
         """Step once through the mini-batches; return the mean squared error on the way."""
         user, item, rating = ratings
         order = torch.randperm(len(rating), generator=torch.Generator().manual_seed(seed)).to(rating.device)
         total = torch.zeros((), device=rating.device)
-        for rows in order.split(self.batch_size):
-            error = self.error(user[rows], item[rows], rating[rows])
-            optimizer.zero_grad()
-            backward(error + self.penalty() / self.num_ratings)
-            optimizer.step()
-            total += error.detach() * len(rows)
+        with torch.autocast(rating.device.type, enabled=False):  # sums of many small terms
+            for rows in order.split(self.batch_size):
+                error = self.error(user[rows], item[rows], rating[rows])
+                optimizer.zero_grad()
+                backward(error + self.penalty() / self.num_ratings)
+                optimizer.step()
+                total += error.detach() * len(rows)
         return total / max(len(rating), 1)
 
     def on_train_epoch_end(self) -> None:
         """Step the scheduler, which Lightning leaves to modules that step their own optimiser."""
-        scheduler: Any = self.lr_schedulers()
-        if scheduler is not None:
-            scheduler.step()
-
-    def on_validation_epoch_start(self) -> None:
-        """Start the metrics anew: ``validate`` leaves them in inference tensors, which ``fit`` may not write to."""
-        self._metrics("val").reset()
+        _step(self.lr_schedulers(), self.trainer.callback_metrics)
 
     def validation_step(self, batch: HeteroData, batch_idx: int) -> None:
         """Log the metrics."""
@@ -158,8 +163,10 @@ class RatingBaseline(Resumable, ABC):
 
     def predict_step(self, batch: HeteroData, batch_idx: int) -> Predictions:
         """Return the supervised pairs, rows of the full data, with ``score`` and ``y``, the truth (NaN: not known)."""
-        user, item, rating = _asked(batch)
-        return {"source": user, "target": item, "score": self.rate(user, item).clamp(*self.scale), "y": rating}
+        user, item, rating = self._asked(batch)
+        with torch.autocast(rating.device.type, enabled=False):
+            rated = self.rate(user, item).clamp(*self.scale)
+        return {"source": user, "target": item, "score": rated, "y": rating}
 
     def _evaluate(self, batch: HeteroData, stage: str) -> Predictions:
         rows, metrics = self.predict_step(batch, 0), self._metrics(stage)
@@ -168,13 +175,27 @@ class RatingBaseline(Resumable, ABC):
             self.log_dict(metrics, batch_size=len(rows["y"]), on_step=False, on_epoch=True, prog_bar=True)
         return rows
 
+    def _asked(self, batch: HeteroData) -> Asked:
+        """Users and items of the supervised edges, as rows of the full data, and their ratings."""
+        inter = batch[INTER]
+        user, item = inter.edge_index[:, inter.supervised]
+        rating = inter.y[inter.supervised].to(self.scale.dtype)
+        return batch[SOURCE].n_id[user], batch[TARGET].n_id[item], rating
+
     def _metrics(self, stage: str) -> Any:
         return self.metrics[stage]
 
-    def configure_optimizers(self) -> Any:
-        """Return the optimiser, and the scheduler where one is asked for."""
-        optimizer = self.optimizer(self.parameters())
-        return optimizer if self.scheduler is None else ([optimizer], [self.scheduler(optimizer)])
+
+def _step(scheduler: Any, metrics: Mapping[str, Tensor]) -> None:
+    """Step a scheduler, if there is one, after an epoch; one that watches a metric is told it."""
+    if not isinstance(scheduler, ReduceLROnPlateau):
+        if scheduler is not None:
+            scheduler.step()
+        return
+    monitor = getattr(scheduler, "monitor", "none")
+    if monitor not in metrics:
+        raise OptionError(f"scheduler: found monitor {monitor}, wanted one of {', '.join(metrics)}")
+    scheduler.step(metrics[monitor].item())
 
 
 def _metrics(prefix: str) -> MetricCollection:
@@ -183,10 +204,3 @@ def _metrics(prefix: str) -> MetricCollection:
         "rmse": MeanSquaredError(squared=False),
     }
     return MetricCollection(metrics, prefix=prefix, compute_groups=False)
-
-
-def _asked(batch: HeteroData) -> Asked:
-    """Users and items of the supervised edges, as rows of the full data, and their ratings."""
-    inter = batch[INTER]
-    user, item = inter.edge_index[:, inter.supervised]
-    return batch[SOURCE].n_id[user], batch[TARGET].n_id[item], inter.y[inter.supervised]

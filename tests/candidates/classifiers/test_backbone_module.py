@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from rrnet_lightning.candidates.classifiers.checksum import weights_checksum
 from rrnet_lightning.candidates.classifiers.module import BackboneModule, start_from
-from rrnet_lightning.candidates.classifiers.schedule import rate_factor
 from rrnet_lightning.candidates.classifiers.sound_augment import ten_crops
 from rrnet_lightning.candidates.features import read_features
 from rrnet_lightning.cli.command import main
@@ -27,7 +26,7 @@ model:
   init_args:
     backbone: {class_path: tests.tiny_backbone.TinySound, init_args: {classes: 3}}
     optimizer: {class_path: torch.optim.AdamW, init_args: {lr: 0.05}}
-    warmup: 0.2
+    scheduler: {class_path: WarmupCosineLR, init_args: {warmup: 0.2}}
 data:
   class_path: RawSoundDataModule
   init_args: {dataset: esc50, root: data, rate: 8000, classes: 3, left_out: [2, 3], val_fold: 3, batch_size: 4}
@@ -65,19 +64,6 @@ def trainer(**options: Any) -> L.Trainer:
 def data(tmp_path: Path) -> RawSoundDataModule:
     write_esc(tmp_path / "data", folds=3)
     return RawSoundDataModule("esc50", 8000, str(tmp_path / "data"), left_out=[2, 3], batch_size=4, classes=3)
-
-
-@pytest.mark.parametrize(
-    ("options", "factors"),
-    [
-        (("constant", 0.0, ()), {0.1: 1, 1.0: 1}),
-        (("cosine", 0.0, ()), {1e-9: 1, 0.5: 0.5, 1.0: 0}),
-        (("cosine", 0.2, ()), {0.1: 0.5, 0.2: 1, 0.6: 0.5, 1.0: 0}),
-        (("steps", 0.1, (0.5, 0.75)), {0.05: 0.5, 0.5: 1, 0.6: 0.1, 0.8: 0.01}),
-    ],
-)
-def test_rate_follows_the_schedule(options: Any, factors: dict[float, float]) -> None:
-    assert {progress: rate_factor(progress, *options) for progress in factors} == pytest.approx(factors)
 
 
 def test_no_sample_of_a_fold_left_out_is_trained_on(data: RawSoundDataModule) -> None:
@@ -128,7 +114,7 @@ def test_backbone_for_other_data_is_refused(data: RawSoundDataModule, backbone: 
         trainer(max_epochs=1).fit(BackboneModule(backbone), datamodule=data)
 
 
-@pytest.mark.parametrize("options", [{"crops": 0}, {"label_smoothing": 1.5}, {"warmup": -0.1}])
+@pytest.mark.parametrize("options", [{"crops": 0}, {"label_smoothing": 1.5}])
 def test_option_outside_its_range_is_named(options: dict[str, Any]) -> None:
     with pytest.raises(DataError, match=next(iter(options))):
         BackboneModule(TinySound(3), **options)
@@ -175,7 +161,7 @@ def test_command_line_trains_tests_and_writes_features(
 
 def test_resumed_training_ends_as_the_uninterrupted(here: Path) -> None:
     write_esc(here / "data", folds=3)
-    constant = CONFIG.replace("    warmup: 0.2", "    schedule: constant")
+    constant = CONFIG.replace("{class_path: WarmupCosineLR, init_args: {warmup: 0.2}}", "null")
     (here / "b.yaml").write_text(constant)
     main(["fit", "--config", "b.yaml"])
     (whole,) = (here / "runs").iterdir()

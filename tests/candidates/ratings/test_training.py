@@ -5,6 +5,7 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
+from lightning.pytorch.cli import ReduceLROnPlateau
 from torch import Tensor
 
 from rrnet_lightning.candidates.ratings.base import RatingBaseline
@@ -12,7 +13,7 @@ from rrnet_lightning.candidates.ratings.factorisation import BiasedMF, SVDpp
 from rrnet_lightning.candidates.ratings.lightgcn import LightGCN
 from rrnet_lightning.candidates.ratings.social import SocialMF, SoReg, TrustMF, TrustSVD
 from rrnet_lightning.datamodules.social import SocialDataModule
-from rrnet_lightning.errors import CheckpointError, DataError
+from rrnet_lightning.errors import CheckpointError, DataError, OptionError
 from tests.fake import write_filmtrust, write_lines
 
 MODELS = [BiasedMF, SVDpp, SoReg, SocialMF, TrustMF, TrustSVD, LightGCN]
@@ -127,6 +128,22 @@ def test_resumed_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
     assert not same(whole, half.lightning_module.state_dict())
     resumed = fit(4, ckpt_path=tmp_path / "half.ckpt", weights_only=True)
     assert same(whole, resumed.lightning_module.state_dict())
+
+
+def test_a_scheduler_that_watches_a_metric_is_told_it(tmp_path: Path) -> None:
+    def fit(monitor: str) -> float:
+        model = BiasedMF(
+            2,
+            optimizer=lambda params: torch.optim.SGD(params, lr=1e-3),
+            scheduler=lambda o: ReduceLROnPlateau(o, monitor=monitor, factor=0.1, patience=0, threshold=10.0),
+        )
+        trainer = quiet(tmp_path, max_epochs=3)
+        trainer.fit(model, social(tmp_path))
+        return float(trainer.optimizers[0].param_groups[0]["lr"])
+
+    assert fit("val/rmse") == pytest.approx(1e-6)  # nothing is ever better
+    with pytest.raises(OptionError, match=r"found monitor val/mea, wanted one of .*val/mae"):
+        fit("val/mea")
 
 
 def test_predictions_stay_on_the_scale(tmp_path: Path) -> None:
