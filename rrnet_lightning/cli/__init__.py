@@ -1,5 +1,50 @@
-"""The command line."""
+"""The command line. Light to import: a command loads what it needs when it runs."""
 
-from rrnet_lightning.cli.command import RRNetCLI, main
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
 
-__all__ = ["RRNetCLI", "main"]
+from rrnet_lightning.errors import OptionError
+
+TRAINER = ("fit", "validate", "test", "predict")  # LightningCLI's
+OTHERS = {  # module of each other command; its main() takes the words that follow
+    "crossfit": "rrnet_lightning.cli.crossfit",
+    "demo": "rrnet_lightning.cli.demo",
+}
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line; errors in the user's input end with one line and status 2, not with a traceback.
+
+    Args:
+        args: a command and its options; None takes those of the process.
+    """
+    from rrnet_lightning.cli.overview import overview
+
+    words = list(sys.argv[1:] if args is None else args)
+    if words in ([], ["-h"], ["--help"]):
+        print(overview())
+        return
+    try:
+        _check(words[0])
+        if words == ["fit"]:
+            print(overview())
+            raise OptionError("fit: found no --config, wanted one of the above or a file of yours")
+    except OptionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    if words[0] in OTHERS:
+        import_module(OTHERS[words[0]]).main(words[1:])
+        return
+    from rrnet_lightning.cli.command import main as run
+
+    run(None if args is None else words)
+
+
+def _check(command: str) -> None:
+    known = [*TRAINER, *OTHERS]
+    if command not in known and not command.startswith("-"):
+        near = get_close_matches(command, known, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise OptionError(f"command: found {command!r}, wanted {', '.join(known)}{hint}")

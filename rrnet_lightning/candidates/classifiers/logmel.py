@@ -5,7 +5,6 @@ from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
-import torchaudio
 from torch import Tensor, nn
 
 from rrnet_lightning.candidates.classifiers.base import Backbone
@@ -98,10 +97,12 @@ class LogMelCNN(Backbone):
                 f"LogMelCNN: found widths {list(widths)}, stem {list(stem)}, blocks {blocks}, levels {levels}; "
                 "wanted one width or more, two strides, one block or more, and 1 level to as many as widths"
             )
+        from torchaudio.transforms import MelSpectrogram  # here: half a second that other tasks need not wait
+
         super().__init__(classes, 2 * sum(widths[-levels:]))
         self.levels, self._last = levels, 2 * widths[-1]
         self.rate, self.n_fft, self.spec_augment = rate, n_fft, spec_augment
-        self.spectrogram = torchaudio.transforms.MelSpectrogram(rate, n_fft, hop_length=hop, f_min=low, n_mels=mels)
+        self.spectrogram = MelSpectrogram(rate, n_fft, hop_length=hop, f_min=low, n_mels=mels)
         self.norm = nn.BatchNorm1d(mels)
         self.stem = nn.Sequential(
             nn.Conv2d(1, widths[0], (5, 7), (stem[0], stem[1]), (2, 3), bias=False),

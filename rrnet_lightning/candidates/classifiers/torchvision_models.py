@@ -3,7 +3,6 @@
 from difflib import get_close_matches
 
 from torch import nn
-from torchvision import models
 
 from rrnet_lightning.candidates.classifiers.images import IMAGENET, LibraryBackbone
 from rrnet_lightning.errors import DataError
@@ -52,6 +51,8 @@ class TorchvisionModel(LibraryBackbone):
 
 def _build(name: str, pretrained: bool) -> nn.Module:
     """The network of that name with its own head, without auxiliary classifiers."""
+    from torchvision import models  # here: seconds that other tasks need not wait
+
     known = models.list_models(module=models)
     if name not in known:
         near = ", ".join(get_close_matches(name, known)) or "resnet18, resnet50, mobilenet_v2"
@@ -78,6 +79,8 @@ def _build(name: str, pretrained: bool) -> nn.Module:
 
 def _small_stem(model: nn.Module, name: str) -> None:
     """Keep the resolution of a 32-pixel image at the network's entry."""
+    from torchvision import models
+
     if isinstance(model, models.ResNet):
         model.conv1 = nn.Conv2d(3, model.conv1.out_channels, 3, padding=1, bias=False)
         nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")

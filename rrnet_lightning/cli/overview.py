@@ -1,0 +1,39 @@
+"""What this program is, in one screen."""
+
+import sys
+import textwrap
+from pathlib import Path
+
+from rrnet_lightning.cli.configs import describe
+
+WIDTH = 110  # characters of a line
+
+TEXT = """\
+RR-Net on PyTorch Lightning: cross-modality mapping by relational reasoning.
+It links instances of one modality (images, sounds, users) to instances of another (class names, items), within each
+modality and across the two, and scores every candidate pair.
+
+Try:
+  {program} demo
+  {program} fit --config image_digits
+  {program} test --config image_digits --ckpt_path best
+
+Commands:
+  fit, validate, test, predict   train a model and use it; all options: {program} fit --help
+  crossfit                       train a backbone once for every set of folds left out
+  demo                           see it work on handwritten digits, in a minute, without a download
+
+Configs, for --config <name>; a file of yours works as well:
+{configs}"""
+
+
+def overview() -> str:
+    """Say what this program is, three commands to copy, and every config in a line."""
+    program = "rrnet" if Path(sys.argv[0]).name == "rrnet" else "python train.py"
+    configs = dict(describe())
+    width = max(map(len, configs), default=0)
+    lines = [
+        f"  {name:{width}}  {textwrap.shorten(title, WIDTH - width - 4, placeholder=' ...')}"
+        for name, title in configs.items()
+    ]
+    return TEXT.format(program=program, configs="\n".join(lines))
