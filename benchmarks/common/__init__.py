@@ -1,1 +1,1 @@
-"""What all benchmarks share: jobs in processes of their own, rows, tables, pictures."""
+"""What all benchmarks share: jobs, the files of their results, differences of models, pictures."""

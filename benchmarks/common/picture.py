@@ -3,7 +3,7 @@
 import io
 from typing import Any
 
-from benchmarks.common.rows import BenchmarkError
+from benchmarks.common.jobs import BenchmarkError
 
 
 def matplotlib() -> tuple[Any, Any]:

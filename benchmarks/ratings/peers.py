@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from benchmarks.common.rows import BenchmarkError
+from benchmarks.common.jobs import BenchmarkError
 from rrnet_lightning.data.ratings.reader import Ratings
 from rrnet_lightning.evidence.statistics import rating_statistics
 

@@ -1,8 +1,6 @@
 """What a benchmark of rating models is asked to run: its options, models by name, and the runs that follow."""
 
 import argparse
-import hashlib
-import json
 import os
 import re
 import shlex
@@ -13,11 +11,14 @@ from typing import NamedTuple
 
 import yaml
 
-from benchmarks.common.rows import BenchmarkError, Job
+from benchmarks.common.jobs import BenchmarkError, Job, check_seeds, digest, job_folder
 from benchmarks.ratings.peers import PEERS
+from benchmarks.ratings.rows import Row
 from benchmarks.ratings.worker import arguments, load_ratings
+from rrnet_lightning.cli.resolve import resolve
 from rrnet_lightning.data.ratings.sets import RATING_SETS
 from rrnet_lightning.data.splits import fold_split
+from rrnet_lightning.errors import OptionError
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,32 @@ class Plan:
 
     Attributes:
         jobs: all runs, also those already done, in the order to run them.
-        peers: models that may be the one to take differences to.
+        split: digest of the ratings and of how they are split.
+        files: the config of each model that has one, by the first word of its name.
         about: what stands above the table.
         labels: names in the table, where they are not the models' own.
     """
 
     jobs: list[Job]
-    peers: list[str]
+    split: str
+    files: dict[str, Path]
     about: dict[str, str]
     labels: dict[str, str] = field(default_factory=dict)
+
+    def shown(self, rows: Sequence[Row]) -> list[Row]:
+        """Rows for the table: of the models asked for, and of all others that were measured on the same split.
+
+        Of a model asked for, they are of today's settings; of another, of its latest.
+        """
+        same = [row for row in rows if row.split == self.split]
+        settings = {row.model: row.config for row in same} | {job.model: job.config for job in self.jobs}
+        return [row for row in same if row.config == settings[row.model]]
+
+    def comparable(self, models: Sequence[str]) -> list[str]:
+        """Those of some models that are known not to be an RR-Net: they may be the one to take differences to."""
+        bases = {name: name.split()[0] for name in models}
+        files = {name: self.files[base] for name, base in bases.items() if base in self.files}
+        return [name for name in models if bases[name] in PEERS or (name in files and not _is_rrnet(files[name]))]
 
 
 def config_files(data: str, configs: Path) -> dict[str, Path]:
@@ -113,8 +131,7 @@ def check(options: argparse.Namespace) -> None:
     for fold in options.only_folds or []:
         if not 0 <= fold < options.folds:
             raise BenchmarkError(f"--only-folds: found {fold}, wanted 0 to {options.folds - 1}")
-    if not all(0 <= seed < 2**32 for seed in options.seeds):
-        raise BenchmarkError(f"--seeds: found {options.seeds}, wanted whole numbers from 0 to 2**32 - 1")
+    check_seeds(options.seeds)
     if options.against is not None and options.against not in options.models:
         raise BenchmarkError(f"--against: found {options.against!r}, wanted one of --models")
 
@@ -136,7 +153,7 @@ def plan(options: argparse.Namespace, configs: Path) -> Plan:
     def job(model: Model, fold: int, seed: int) -> Job:
         file = files.get(model.base)
         code = Path(__file__).with_name("peers.py") if file is None else file
-        config = _digest([*split, model.overrides, model.members], code.read_bytes(), *read)
+        config = digest([*split, model.overrides, model.members], code.read_bytes(), *read)
         path = None if file is None else os.path.relpath(file)
         where = options.data, options.folds, fold, options.fold_seed
         return Job(model.name, *where, seed, config, path, model.overrides, options.part, model.members)
@@ -154,17 +171,24 @@ def plan(options: argparse.Namespace, configs: Path) -> Plan:
         "seeds": f"{', '.join(map(str, options.seeds))} (models without random choices run once)",
         "machine": f"{os.cpu_count()} cores, {options.jobs} run{'s' * (options.jobs > 1)} at a time",
     }
-    names = [model.name for model in models if model.base in PEERS or not _is_rrnet(files[model.base])]
-    return Plan(jobs, [options.against] if options.against else names, about)
+    return Plan(jobs, digest(split, *read), files, about)
+
+
+def check_overrides(jobs: Sequence[Job], runs: Path) -> None:
+    """Let the command line's parser read what each config and its overrides come to, once, before anything starts.
+
+    Raises:
+        BenchmarkError: it does not take them; names the model.
+    """
+    for job in {(job.file, job.overrides): job for job in jobs if job.file is not None}.values():
+        try:
+            resolve(arguments(job, job_folder(job, runs)))
+        except OptionError as error:
+            raise BenchmarkError(f"--models: in {job.model!r}: {error}") from error
 
 
 def _seeded(name: str) -> bool:
     return name not in PEERS or PEERS[name].seeded
-
-
-def _digest(values: Sequence[object], *contents: bytes) -> str:
-    parts = [json.dumps(values).encode(), *contents]
-    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:10]
 
 
 def _is_rrnet(file: Path) -> bool:

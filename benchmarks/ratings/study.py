@@ -17,12 +17,14 @@ from typing import Any
 
 from rich.console import Console
 
+from benchmarks.common.command import finish
+from benchmarks.common.differences import fold_means, paired_difference
+from benchmarks.common.files import read_rows, with_ending, write_whole
+from benchmarks.common.jobs import ROOT, Job
 from benchmarks.common.picture import matplotlib, svg
-from benchmarks.common.processes import ROOT
-from benchmarks.common.rows import Job, Row, read_rows, write_whole
-from benchmarks.common.table import fold_means, paired_difference, with_ending
-from benchmarks.ratings.command import finish, run
+from benchmarks.ratings.command import run
 from benchmarks.ratings.plan import Plan, add_options, plan
+from benchmarks.ratings.rows import Row
 
 STUDIES: dict[str, dict[str, str]] = {  # label in the picture -> options of train.py
     "width": {str(width): f"--model.hidden_dim={width}" for width in (8, 16, 32, 64)},
@@ -101,14 +103,13 @@ def _differences(axis: Any, means: Means, options: argparse.Namespace) -> None:
     axis.set_yticks(range(len(variants)), [options.labels[model] for model in reversed(variants)])
 
 
-def study(options: argparse.Namespace, planned: Plan, command: str) -> list[Job]:
+def study(options: argparse.Namespace, planned: Plan, command: str, console: Console) -> list[Job]:
     """Run what is missing, then draw; return the runs that failed."""
     matplotlib()  # before hours of runs, not after
     about = {"settings": "; ".join(f"{label}: `{text}`" for text, label in options.labels.items()), **planned.about}
     planned = replace(planned, labels=options.labels, about=about)
-    failed = run(options, planned, command, Console())
-    wanted = {job.key for job in planned.jobs}
-    rows = [row for row in read_rows(with_ending(options.out, ".jsonl")) if row.key in wanted]
+    failed = run(options, planned, command, console)
+    rows = planned.shown(read_rows(with_ending(options.out, ".jsonl"), Row))
     if rows:
         write_whole(with_ending(options.out, ".svg"), draw(rows, options))
     return failed
@@ -117,7 +118,7 @@ def study(options: argparse.Namespace, planned: Plan, command: str) -> list[Job]
 def main(argv: Sequence[str], configs: Path = ROOT / "configs") -> int:
     """Run the command line; return its exit status."""
     options, command = parse(argv), f"python -m benchmarks.ratings.study {shlex.join(argv)}"
-    return finish(options.out, lambda: study(options, plan(options, configs), command))
+    return finish(options.out, lambda console: study(options, plan(options, configs), command, console))
 
 
 if __name__ == "__main__":

@@ -15,13 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.common.rows import BenchmarkError, Job, write_whole
+from benchmarks.common.files import write_whole
+from benchmarks.common.jobs import BenchmarkError, Job
 from benchmarks.ratings.peers import PEERS
 from rrnet_lightning.data.files.root import data_root, dataset_folder
 from rrnet_lightning.data.ratings.reader import Ratings
 from rrnet_lightning.data.ratings.sets import RATING_SETS
 from rrnet_lightning.data.splits import fold_split
-from rrnet_lightning.errors import DataError
+from rrnet_lightning.errors import RRNetError
 
 VAL_SHARE = 0.1  # of the ratings outside the test fold, where settings are compared
 
@@ -175,7 +176,7 @@ def main(job_file: str, result_file: str) -> None:
         broken = [name for name in ("mae", "rmse", "fit_seconds") if not math.isfinite(result[name])]
         if broken:
             raise BenchmarkError(f"{job.model}: found {broken[0]} = {result[broken[0]]}, wanted a finite number")
-    except (BenchmarkError, DataError) as error:
+    except (BenchmarkError, RRNetError) as error:
         sys.exit(f"error: {error}")
     write_whole(Path(result_file), json.dumps({**result, "peak_mib": peak_mib()}).encode())
 

@@ -7,7 +7,9 @@ python -m benchmarks.refine --task esc50 --study top_k    # RR-Net against the n
 Reads the feature files of a cross-fitting (``--features``). Every model learns from its training views and answers for
 the test fold. RR-Net runs ``fit`` and ``predict`` of train.py in processes of their own, without validation, last
 weights. What is finished is kept in ``<out>.jsonl`` and not run again by the same command, so an interrupted one goes
-on where it stopped; table and pictures are rewritten after every run.
+on where it stopped. It is run again when features, config or the file of peers change, but not when other code does:
+remove its lines for that. Table and pictures are rewritten after every run; other models that ``<out>.jsonl`` holds
+stay in them while features, config and peers are the same.
 """
 
 import argparse
@@ -21,21 +23,20 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
 
-from benchmarks.common.processes import ROOT, job_folder
-from benchmarks.common.rows import BenchmarkError, Job
-from benchmarks.common.table import with_ending
-from benchmarks.ratings.command import finish
+from benchmarks.common.command import finish, say
+from benchmarks.common.files import append_row, read_rows, with_ending
+from benchmarks.common.jobs import ROOT, BenchmarkError, Job, job_folder, missing
 from benchmarks.refine.peers import PEERS, Peer, Question, choose, ece, nll, question
 from benchmarks.refine.pictures import check_drawing
-from benchmarks.refine.plan import REFERENCE, RRNETS, STUDIES, TASKS, plan
+from benchmarks.refine.plan import REFERENCE, RRNETS, STUDIES, TASKS, digests, plan
 from benchmarks.refine.report import report
-from benchmarks.refine.rows import Result, append_result, read_results
+from benchmarks.refine.rows import Result
 from benchmarks.refine.runs import predictions_file, read_predictions, run_rrnet
 from rrnet_lightning.candidates.samples import HELD, TEST, ScoredSamples
 from rrnet_lightning.candidates.views import feature_views
+from rrnet_lightning.cli.jobs import progress
 from rrnet_lightning.cli.runs import git_commit
 
 
@@ -128,34 +129,35 @@ def result(job: Job, fold: Fold, options: argparse.Namespace, command: str) -> R
     )
 
 
-def run(options: argparse.Namespace, jobs: Sequence[Job], command: str, console: Console) -> list[Job]:
+def run(options: argparse.Namespace, jobs: Sequence[Job], configs: Path, command: str, console: Console) -> list[Job]:
     """Run what is missing, keep each row and report as it comes; return the jobs that failed."""
     check_drawing()
-    kept, failed = with_ending(options.out, ".jsonl"), list[Job]()
-    done = {row.key for row in read_results(kept)}
-    todo = [job for job in jobs if job.key not in done]
+    kept, failed, settings = with_ending(options.out, ".jsonl"), list[Job](), digests(options, configs)
+    todo = missing(jobs, read_rows(kept, Result))
     folds = {number: Fold(options, number) for number in dict.fromkeys(options.folds)}  # all checked before any run
-    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
-    progress = Progress(*columns, TimeRemainingColumn(), console=console, speed_estimate_period=1e9)
-    report(options, jobs, read_results(kept), folds, command)
-    with progress:
-        bar = progress.add_task("runs", total=len(jobs), completed=len(jobs) - len(todo))
+
+    def write() -> None:
+        rows = [row for row in read_rows(kept, Result) if row.config == settings.get(row.model)]
+        report(options, jobs, rows, folds, command)
+
+    with progress(console) as bar:
+        task = bar.add_task("runs", total=len(jobs), completed=len(jobs) - len(todo))
+        write()
         for job in todo:
-            name = f"{job.model}, fold {job.fold}, seed {job.seed}"
             try:
                 row = result(job, folds[job.fold], options, command)
-                append_result(kept, row)
-                report(options, jobs, read_results(kept), folds, command)
-                line = f"{name}: accuracy {100 * row.accuracy:.2f} %, {row.seconds:.1f} s"
+                append_row(kept, row)
+                write()
+                said = f"accuracy {100 * row.accuracy:.2f} %, {row.seconds:.1f} s"
             except BenchmarkError as error:
                 failed.append(job)
-                line = f"{name}: failed\n{error}"
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-            progress.advance(bar)
+                said = f"failed\n{error}"
+            say(bar, job, said)
+            bar.advance(task)
     return failed
 
 
 def main(argv: Sequence[str], configs: Path = ROOT / "configs") -> int:
     """Run the command line; return its exit status."""
     options, command = parse(argv), f"python -m benchmarks.refine {shlex.join(argv)}"
-    return finish(options.out, lambda: run(options, plan(options, configs), command, Console()))
+    return finish(options.out, lambda console: run(options, plan(options, configs), configs, command, console))

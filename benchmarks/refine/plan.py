@@ -1,14 +1,11 @@
 """What ``benchmarks.refine`` is asked to run: tasks, models and the jobs that follow."""
 
 import argparse
-import hashlib
-import json
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.common.rows import BenchmarkError, Job
+from benchmarks.common.jobs import BenchmarkError, Job, check_seeds, digest
 from benchmarks.refine.peers import PEERS
 
 REFERENCE = "rrnet"
@@ -77,15 +74,21 @@ def top_k_name(k: int) -> str:
 
 def models(options: argparse.Namespace) -> dict[str, Model | None]:
     """Return the models asked for by name, in order; None stands for a peer."""
+    known = known_models(options)
+    return known if options.study else {name: known[name] for name in options.models}
+
+
+def known_models(options: argparse.Namespace) -> dict[str, Model | None]:
+    """Return all models that may stand in the table, those of the study where one is asked for."""
     if options.study:
         return {top_k_name(k): Model(f"RR-Net, K = {k}", "", (f"--data.top_k={k}",)) for k in STUDIES[options.study]}
-    return {name: RRNETS.get(name) for name in options.models}
+    return {**dict.fromkeys(PEERS), **RRNETS}
 
 
 def titles(options: argparse.Namespace) -> dict[str, str]:
     """Return the names in the table, also that of the reference where it does not run."""
-    chosen = {REFERENCE: RRNETS[REFERENCE], **models(options)}
-    return {name: PEERS[name].title if model is None else model.title for name, model in chosen.items()}
+    known = {REFERENCE: RRNETS[REFERENCE], **known_models(options)}
+    return {name: PEERS[name].title if model is None else model.title for name, model in known.items()}
 
 
 def plan(options: argparse.Namespace, configs: Path) -> list[Job]:
@@ -94,23 +97,19 @@ def plan(options: argparse.Namespace, configs: Path) -> list[Job]:
     Raises:
         BenchmarkError: an option that nothing can be run with, or a config that is not there.
     """
-    task = TASKS[options.task]
+    task, settings = TASKS[options.task], digests(options, configs)
     if set(options.folds) - set(task.folds):
         raise BenchmarkError(f"--folds: found {options.folds}, wanted some of {list(task.folds)} for {options.task}")
-    if not all(0 <= seed < 2**32 for seed in options.seeds):
-        raise BenchmarkError(f"--seeds: found {options.seeds}, wanted whole numbers from 0 to 2**32 - 1")
-    notes = [file.read_bytes() for file in sorted(options.features.glob("*.json"))]
-    peers = Path(__file__).with_name("peers.py").read_bytes()
+    check_seeds(options.seeds)
 
     def job(name: str, model: Model | None, fold: int, seed: int) -> Job:
         where = options.task, len(task.folds), fold, 0
         if model is None:
-            return Job(name, *where, 0, _digest([name], peers, *notes))
-        file = configs / f"{task.config}{model.ending}.yaml"
+            return Job(name, *where, 0, settings[name])
+        file = config_file(options, model, configs)
         if not file.is_file():
             raise BenchmarkError(f"{name}: found no {file}, wanted a config of train.py. Leave {name} out of --models")
-        digest = _digest(model.overrides, file.read_bytes(), *notes)
-        return Job(name, *where, seed, digest, os.path.relpath(file), model.overrides)
+        return Job(name, *where, seed, settings[name], os.path.relpath(file), model.overrides)
 
     return [
         job(name, model, fold, seed)
@@ -121,6 +120,24 @@ def plan(options: argparse.Namespace, configs: Path) -> list[Job]:
     ]
 
 
-def _digest(values: Sequence[str], *contents: bytes) -> str:
-    parts = [json.dumps(values).encode(), *contents]
-    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:10]
+def config_file(options: argparse.Namespace, model: Model, configs: Path) -> Path:
+    """Where a model's config should be."""
+    return configs / f"{TASKS[options.task].config}{model.ending}.yaml"
+
+
+def digests(options: argparse.Namespace, configs: Path) -> dict[str, str]:
+    """What the rows of each model depend on, in short: a row with another digest is run again.
+
+    It covers the features and, of an RR-Net, its config file and overrides; of a peer, ``peers.py``, which holds its
+    grid, and ``smooth.py``. It does not cover code of rrnet_lightning (views, neighbours, discriminants, relations,
+    network): each row says the commit it was made by instead. Remove the rows to have them made by today's code.
+    """
+    notes = [file.read_bytes() for file in sorted(options.features.glob("*.json"))]
+    peers = [Path(__file__).with_name(name).read_bytes() for name in ("peers.py", "smooth.py")]
+    found = {}
+    for name, model in known_models(options).items():
+        if model is None:
+            found[name] = digest([name], *peers, *notes)
+        elif (file := config_file(options, model, configs)).is_file():
+            found[name] = digest(model.overrides, file.read_bytes(), *notes)
+    return found

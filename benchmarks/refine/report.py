@@ -8,9 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from benchmarks.common.processes import job_folder
-from benchmarks.common.rows import Job, write_whole
-from benchmarks.common.table import with_ending
+from benchmarks.common.files import with_ending, write_whole
+from benchmarks.common.jobs import Job, job_folder, missing
 from benchmarks.refine.pictures import bars, confusion, confusion_matrix, study
 from benchmarks.refine.plan import REFERENCE, STUDIES, TASKS, models, titles, top_k_name
 from benchmarks.refine.rows import Result
@@ -30,19 +29,19 @@ class AskedFold(Protocol):
 def report(
     options: argparse.Namespace,
     jobs: Sequence[Job],
-    kept: Sequence[Result],
+    rows: Sequence[Result],
     folds: Mapping[int, AskedFold],
     command: str,
 ) -> None:
-    """Write table and pictures of the jobs' rows; nothing while there are none."""
-    wanted = {job.key for job in jobs}
-    rows = [row for row in kept if row.key in wanted]
+    """Write table and pictures of the rows, models asked for first, then the others; nothing while there are none."""
     if not rows:
         return
-    task, names = TASKS[options.task], titles(options)
-    about = _about(options, rows, len(wanted), command)
+    task, names, asked = TASKS[options.task], titles(options), list(models(options))
+    others = list(dict.fromkeys(row.model for row in rows if row.model not in asked))
+    earlier = {"measured by earlier commands": ", ".join(others)} if others else {}
+    about = _about(options, rows, jobs, command) | earlier
     reference = top_k_name(STUDIES[options.study][0]) if options.study else REFERENCE
-    lines = summarise(rows, list(models(options)), reference)
+    lines = summarise(rows, [*asked, *others], reference)
     text = markdown(lines, names, about, reference, task.gain) if not options.study else ""
     heading = f"{task.title}: the same features, used in other ways"
     if options.study:
@@ -63,15 +62,16 @@ def recall_ceiling(view: ScoredSamples, asked: Tensor, k: int) -> float:
     return (best == view.label[asked, None]).any(1).double().mean().item()
 
 
-def _about(options: argparse.Namespace, rows: Sequence[Result], total: int, command: str) -> dict[str, str]:
-    done = "" if len(rows) == total else f" ({len(rows)} of {total} runs; the same command goes on)"
+def _about(options: argparse.Namespace, rows: Sequence[Result], jobs: Sequence[Job], command: str) -> dict[str, str]:
+    done = len(jobs) - len(missing(jobs, rows))
+    state = "" if done == len(jobs) else f" ({done} of {len(jobs)} runs; the same command goes on)"
     return {
-        "command": f"`{command}`{done}",
+        "command": f"`{command}`{state}",
         "date": max(row.date for row in rows),
         "commit": ", ".join(sorted({(row.commit or "none")[:10] for row in rows})),
         "features": f"`{options.features}`",
-        "test folds": ", ".join(map(str, options.folds)),
-        "seeds": f"{', '.join(map(str, options.seeds))} of RR-Net; peers make no random choices",
+        "test folds": ", ".join(map(str, sorted({row.fold for row in rows}))),
+        "seeds": f"{', '.join(map(str, sorted({row.seed for row in rows})))} of RR-Net; peers make no random choices",
         "machine": f"{os.cpu_count()} cores",
     }
 

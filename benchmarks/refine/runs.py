@@ -1,19 +1,16 @@
 """RR-Net through ``train.py``: ``fit`` and ``predict`` in processes of their own, read back from Parquet."""
 
 import os
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from benchmarks.common.processes import ROOT
-from benchmarks.common.rows import BenchmarkError, Job
+from benchmarks.common.jobs import ROOT, BenchmarkError, Job
 from rrnet_lightning.candidates.samples import ScoredSamples
+from rrnet_lightning.cli.jobs import Command, run_command
 
 OFFICIAL_FOLDS = {"esc10", "esc50"}  # their test fold is an option; images have one
 
@@ -51,9 +48,7 @@ def run_rrnet(job: Job, features: Path, folder: Path) -> float:
     folder.mkdir(parents=True, exist_ok=True)
     predictions_file(folder).unlink(missing_ok=True)
     options = arguments(job, features, folder)
-    started = time.perf_counter()
-    _train_py(["fit", *options], folder / "fit.txt")
-    seconds = time.perf_counter() - started
+    seconds = _train_py(["fit", *options], folder / "fit.txt")
     _train_py(["predict", *options, "--ckpt_path=last"], folder / "predict.txt")
     return seconds
 
@@ -79,26 +74,10 @@ def read_predictions(file: Path, view: ScoredSamples, asked: Tensor) -> Tensor:
     return torch.tensor([number[found[name]] for name in wanted])
 
 
-def _train_py(options: list[str], log: Path) -> None:
-    """Run ``train.py``; a process that is left behind when this one is stopped is stopped too."""
+def _train_py(options: list[str], log: Path) -> float:
+    """Run ``train.py``; return its seconds."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, str(ROOT / "train.py"), *options],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            env={**os.environ, "PYTHONPATH": path},
-            start_new_session=True,  # Ctrl-C must not reach Lightning, which would end the training early and go on
-        )
-        try:
-            status = process.wait()
-        except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            raise
-    if status:
-        said = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-        errors = [number for number, line in enumerate(said) if line.startswith("error:")]
-        last = "\n".join(said[errors[-1] :] if errors else said[-1:]) or "nothing was said"
-        raise BenchmarkError(f"train.py {options[0]}: {last}\n(status {status}; all it said: {log})")
+    done = run_command(Command([sys.executable, str(ROOT / "train.py"), *options], log, {"PYTHONPATH": path}))
+    if done.error:
+        raise BenchmarkError(f"train.py {options[0]}: {done.error}")
+    return done.seconds

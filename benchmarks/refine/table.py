@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.common.rows import write_whole
-from benchmarks.common.table import Difference, fold_means, paired_difference, with_ending
+from benchmarks.common.differences import PARQUET, Difference, fold_means, paired_difference
+from benchmarks.common.files import with_ending, write_whole
 from benchmarks.refine.rows import Result
 
 NOTE = """\
@@ -97,7 +97,7 @@ def summarise(results: Sequence[Result], models: Sequence[str], reference: str) 
 
 
 def _percent_by_fold(rows: Sequence[Result]) -> dict[int, float]:
-    return {fold: 100 * value for fold, value in fold_means(rows, "accuracy").items()}  # type: ignore[arg-type]
+    return {fold: 100 * value for fold, value in fold_means(rows, "accuracy").items()}
 
 
 def _percent_by_seed(rows: Sequence[Result]) -> list[float]:
@@ -168,9 +168,7 @@ def _interval(d: Difference | None) -> str:
 
 def parquet(lines: Sequence[Line], about: Mapping[str, str]) -> bytes:
     """Return the table as Parquet: the fields of :class:`Line`, a difference as a struct, ``about`` as metadata."""
-    numbers = [("mean", pa.float64()), ("low", pa.float64()), ("high", pa.float64())]
-    types: dict[Any, Any] = {str: pa.string(), int: pa.int64(), float: pa.float64(), float | None: pa.float64()}
-    types[Difference | None] = pa.struct([("peer", pa.string()), *numbers])
+    types: dict[Any, Any] = {**PARQUET}
     schema = pa.schema([(field.name, types[field.type]) for field in fields(Line)], metadata=dict(about))
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pylist([asdict(line) for line in lines], schema=schema), buffer)

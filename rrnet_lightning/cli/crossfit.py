@@ -20,11 +20,10 @@ from itertools import combinations
 from pathlib import Path
 
 import yaml
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from rrnet_lightning.candidates.feature_writer import recipe
 from rrnet_lightning.candidates.features import read_features
-from rrnet_lightning.cli.jobs import Command, Outcome, ended_by_signals, run_commands, threads
+from rrnet_lightning.cli.jobs import Command, Outcome, ended_by_signals, progress, run_commands, threads
 from rrnet_lightning.cli.resolve import resolve
 from rrnet_lightning.errors import CrossFitError, DataError, OptionError
 
@@ -138,11 +137,7 @@ def cross_fit_all(
     trainings = [Training(out, left_out, options, digest, start_from) for left_out in sets]
     waiting = [training for training in trainings if not training.done()]
     commands = ((training, training.command(env or {})) for training in waiting)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with (
-        Progress(*columns, TimeRemainingColumn(), speed_estimate_period=1e9) as bar,
-        closing(run_commands(commands, jobs)) as outcomes,
-    ):
+    with progress() as bar, closing(run_commands(commands, jobs)) as outcomes:
         task = bar.add_task(f"backbones without {len(sets)} sets of folds", total=len(waiting))
         for training, outcome in outcomes:
             training.finish(outcome)

@@ -11,6 +11,9 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple, TypeVar
 
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
 Key = TypeVar("Key")
 POLL = 0.05  # seconds between two looks at the processes
 
@@ -90,6 +93,13 @@ def threads(jobs: int, asked: int | None = None) -> dict[str, str]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     share = max(1, cores // jobs)
     return {"OMP_NUM_THREADS": str(asked or min(share, int(os.environ.get("OMP_NUM_THREADS") or share)))}
+
+
+def progress(console: Console | None = None) -> Progress:
+    """Return a bar that counts jobs and says when the last will end."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    # Rich forgets steps after 30 s unless told otherwise, and would have no idea of the time left.
+    return Progress(*columns, TimeRemainingColumn(), console=console, speed_estimate_period=1e9)
 
 
 @contextmanager

@@ -1,4 +1,3 @@
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,12 +7,15 @@ import pytest
 import torch
 from scipy import stats
 
-from benchmarks.common import processes
-from benchmarks.common.rows import BenchmarkError, Job, Row, Slice, append_row, read_rows
-from benchmarks.common.table import paired_difference, summarise
-from benchmarks.ratings.command import main, parse
+from benchmarks.common.differences import paired_difference
+from benchmarks.common.files import append_row, read_rows
+from benchmarks.common.jobs import ROOT, BenchmarkError, Job
+from benchmarks.ratings import runs
+from benchmarks.ratings.command import main, parse, tabulate
 from benchmarks.ratings.peers import PEERS
 from benchmarks.ratings.plan import plan
+from benchmarks.ratings.rows import Row, Slice
+from benchmarks.ratings.table import summarise
 from benchmarks.ratings.worker import arguments, check_split, errors, load_ratings, run_peer
 from rrnet_lightning.data.ratings.reader import Ratings
 from rrnet_lightning.data.splits import fold_split
@@ -30,17 +32,21 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def configs(tmp_path: Path) -> Path:
-    """Two configs of our own; the second has an option that does not exist."""
-    text = (processes.ROOT / "configs" / "social_filmtrust.yaml").read_text(encoding="utf-8")
+    """Three configs of our own: one that works, one with an option that does not exist, one that its module refuses."""
+    text = (ROOT / "configs" / "social_filmtrust.yaml").read_text(encoding="utf-8")
     folder = tmp_path / "configs"
     folder.mkdir()
     (folder / "social_filmtrust.yaml").write_text(text, encoding="utf-8")
-    (folder / "social_filmtrust_broken.yaml").write_text(text + "\nno_such_option: 1\n", encoding="utf-8")
+    (folder / "social_filmtrust_misspelt.yaml").write_text(text + "\nno_such_option: 1\n", encoding="utf-8")
+    broken = text.replace("hidden_dim: 32", "hidden_dim: 0")
+    (folder / "social_filmtrust_broken.yaml").write_text(broken, encoding="utf-8")
     return folder
 
 
 def row(model: str, fold: int, error: float, seed: int = 0) -> Row:
-    return Row(model, fold, seed, "abc", error / 2, error, 1.0 + fold, 100.0 + fold, {}, "command", "2026-01-01")
+    return Row(
+        model, fold, seed, "abc", "split", error / 2, error, 1.0 + fold, 100.0 + fold, {}, "command", "2026-01-01"
+    )
 
 
 def test_interval_is_that_of_the_paired_t_test() -> None:
@@ -94,17 +100,47 @@ def test_bad_input_ends_with_a_message(
 def test_damaged_row_is_named(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     append_row(path, row("bias", 0, 0.8))
-    assert read_rows(path) == [row("bias", 0, 0.8)]
+    assert read_rows(path, Row) == [row("bias", 0, 0.8)]
     path.write_text(path.read_text() + path.read_text().replace("0.8", "NaN"))
     with pytest.raises(BenchmarkError, match=r"rows\.jsonl:2: found no result row"):
-        read_rows(path)
+        read_rows(path, Row)
+
+
+@pytest.mark.parametrize(("model", "expected"), [("rrnet --data.neighbour=3", "neighbors"), ("misspelt", "no_such_op")])
+def test_a_misspelt_option_is_refused_before_any_run(
+    model: str, expected: str, data: Path, configs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = ["--out", str(tmp_path / "out/table"), "--runs", str(tmp_path / "runs")]
+    assert main([*files, "--models", "bias", model], configs) == 2
+    said = capsys.readouterr().err
+    assert f"error: --models: in {model!r}: " in said and expected in said
+    assert not (tmp_path / "out").exists() and not (tmp_path / "runs").exists()
+
+
+def test_models_of_earlier_commands_stay_in_the_table(data: Path, configs: Path) -> None:
+    options = parse(["--folds", "2", "--models", "user", "--out", str(data.parent / "table")])
+    planned = plan(options, configs)
+    [user, *_] = planned.jobs
+    rows = [row("rrnet", 0, 0.7), row("rrnet", 1, 0.7), row("bias", 0, 0.9), replace(row("bias", 0, 0.8), config="new")]
+    rows += [row("user", 0, 0.2), replace(row("user", 0, 0.6), config=user.config)]  # the first is of other settings
+    kept = [row("item", 0, 0.1), *(replace(of, split=planned.split) for of in rows)]  # the first is of another split
+    tabulate(options, planned, kept, "command")
+    table = pq.read_table(data.parent / "table.parquet").to_pylist()
+    assert [(line["model"], line["runs"], line["rmse_mean"]) for line in table] == [
+        ("user", 1, 0.6),
+        ("rrnet", 2, 0.7),
+        ("bias", 1, 0.8),
+    ]
+    assert table[1]["rmse_difference"]["peer"] == "user"
+    text = (data.parent / "table.md").read_text()
+    assert "1 of 2 runs" in text and "measured by earlier commands: rrnet, bias" in text
 
 
 def test_another_config_or_override_is_another_run(data: Path, configs: Path) -> None:
     def keys(more: str = "", *argv: str) -> list[tuple[str, int, int, str]]:
         rrnet = f"rrnet{more}"
         found = plan(parse(["--folds", "2", "--seeds", "3", "4", "--models", rrnet, "bias", *argv]), configs)
-        assert found.peers == ["bias"]
+        assert found.comparable([rrnet, "bias", "gone"]) == ["bias"]
         return [("rrnet" if job.model == rrnet else job.model, *job.key[1:]) for job in found.jobs]
 
     first = keys()
@@ -165,12 +201,6 @@ def test_slices_are_pooled_and_paired_by_fold() -> None:
     assert theirs.difference is None
 
 
-def test_processes_end_with_the_command() -> None:
-    process = subprocess.Popen(["sleep", "60"], start_new_session=True)
-    processes._stop(process)
-    assert process.returncode == -15
-
-
 @pytest.mark.parametrize("name", CLOSED_FORM)
 def test_peer_is_tested_on_its_fold(name: str, data: Path) -> None:
     ratings, _ = load_ratings("filmtrust")
@@ -194,7 +224,7 @@ def test_runs_resumes_and_reports(
 
     assert main(argv, configs) == 1
     said = capsys.readouterr()
-    assert "broken, fold 0, seed 0: failed" in said.out and "no_such_option" in said.out
+    assert "broken, fold 0, seed 0: failed" in said.out and "error: hidden_dim: found 0" in said.out
     assert "2 runs failed" in said.err
     kept = out.with_suffix(".jsonl").read_text().splitlines()
     table = pq.read_table(out.with_suffix(".parquet")).to_pylist()
@@ -207,7 +237,7 @@ def test_runs_resumes_and_reports(
 
     models.remove("broken")
     argv.remove("broken")
-    monkeypatch.setattr(processes, "_start", refuse)
+    monkeypatch.setattr(runs, "command", refuse)
     assert main(argv, configs) == 0
     assert out.with_suffix(".jsonl").read_text().splitlines() == kept
     out.with_suffix(".jsonl").write_text("\n".join(line for line in kept if '"bias", "fold": 1' not in line) + "\n")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.common.rows import BenchmarkError
+from benchmarks.common.jobs import BenchmarkError
 from benchmarks.ratings.peers import PEERS, _cornac
 from rrnet_lightning.data.ratings.reader import Ratings
 from rrnet_lightning.data.splits import fold_split

@@ -8,14 +8,14 @@ import pytest
 import torch
 import yaml
 
-from benchmarks.common.processes import ROOT
-from benchmarks.common.rows import BenchmarkError, Job
+from benchmarks.common.files import append_row, read_rows
+from benchmarks.common.jobs import ROOT, BenchmarkError, Job
 from benchmarks.refine import command as refine
 from benchmarks.refine.peers import MAX_K, PEERS, SHRINKAGE
 from benchmarks.refine.pictures import bars, confusion, confusion_matrix, study
 from benchmarks.refine.plan import RRNETS, STUDIES, TASKS, plan
 from benchmarks.refine.report import recall_ceiling
-from benchmarks.refine.rows import Result, append_result, read_results
+from benchmarks.refine.rows import Result
 from benchmarks.refine.runs import arguments, predictions_file, read_predictions
 from benchmarks.refine.table import markdown, sample_interval, summarise
 from rrnet_lightning.candidates.features import Features, keep_features
@@ -58,14 +58,14 @@ def test_the_table_says_gain_spread_and_difference() -> None:
 
 def test_rows_are_read_as_written_and_a_damaged_one_is_named(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
-    append_result(file, row("a", 1, "10", nll=0.5))
-    append_result(file, row("b", 1, "11"))
-    assert read_results(file) == [row("a", 1, "10", nll=0.5), row("b", 1, "11")]
+    append_row(file, row("a", 1, "10", nll=0.5))
+    append_row(file, row("b", 1, "11"))
+    assert read_rows(file, Result) == [row("a", 1, "10", nll=0.5), row("b", 1, "11")]
     lines = file.read_text().splitlines()
     for bad in (lines[0][:-3], lines[0].replace('"10"', '"12"'), lines[0].replace("0.5", "0.7", 1), "[]"):
         file.write_text(f"{lines[1]}\n{bad}\n")
         with pytest.raises(BenchmarkError, match=r"rows\.jsonl:2: found no result row"):
-            read_results(file)
+            read_rows(file, Result)
 
 
 def write_features(folder: Path, change_labels_of: int = 0) -> None:
@@ -140,7 +140,7 @@ def test_a_run_resumes_and_writes_table_and_pictures(
     assert refine.main(command, place / "configs") == 1
     assert done == [("rrnet", 1), ("failed", 2), ("rrnet", 3)] and "8 of 9 runs" in Path("out.md").read_text()
     assert refine.main(command, place / "configs") == 0
-    assert done[3:] == [("rrnet", 2)] and len(read_results(Path("out.jsonl"))) == 9
+    assert done[3:] == [("rrnet", 2)] and len(read_rows(Path("out.jsonl"), Result)) == 9
     text = Path("out.md").read_text()
     assert "| RR-Net, tuned | 33.33 ± 0.00 |" in text and "+10.0" in text and "runs; the same" not in text
     assert "<!-- kNN vote -->" in Path("out.svg").read_text()
@@ -148,7 +148,7 @@ def test_a_run_resumes_and_writes_table_and_pictures(
     assert "error: 1 runs failed" in capsys.readouterr().err
     (place / "configs" / "sound_esc50.yaml").write_text("another\n")
     assert len([job for job in plan(refine.parse(command), place / "configs") if job.model == "rrnet"]) == 3
-    keys = {result.key for result in read_results(Path("out.jsonl"))}
+    keys = {result.key for result in read_rows(Path("out.jsonl"), Result)}
     todo = [job.model for job in plan(refine.parse(command), place / "configs") if job.key not in keys]
     assert todo == ["rrnet"] * 3
 
@@ -157,6 +157,14 @@ def test_peers_alone_make_a_table(place: Path) -> None:
     assert refine.main([*COMMAND, "--models", "backbone", "knn"], place / "configs") == 0
     text = Path("out.md").read_text()
     assert "| kNN vote |" in text and "RR-Net, tuned - model" in text
+    assert refine.main([*COMMAND, "--models", "lda"], place / "configs") == 0
+    text = Path("out.md").read_text()
+    assert "earlier commands: backbone, knn\n" in text and text.index("| linear disc") < text.index("| kNN vote |")
+    write_features(place / "features", change_labels_of=2)  # other features: what was measured on those is out
+    for note in (place / "features").glob("*.json"):
+        note.write_text(note.read_text() + "\n")
+    assert refine.main([*COMMAND, "--models", "lda"], place / "configs") == 0
+    assert "kNN" not in Path("out.md").read_text()
 
 
 def test_the_study_of_k(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

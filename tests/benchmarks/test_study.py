@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.common.processes import ROOT
-from benchmarks.common.rows import Row
+from benchmarks.common.jobs import ROOT
 from benchmarks.ratings.plan import plan
+from benchmarks.ratings.rows import Row, Slice
 from benchmarks.ratings.study import STUDIES, draw, parse
 from rrnet_lightning.cli.command import RRNetCLI
 from tests.fake import write_filmtrust
@@ -13,8 +13,9 @@ OPTIONS = sorted({option for study in STUDIES.values() for text in study.values(
 
 
 def rows(models: list[str]) -> list[Row]:
+    about: tuple[dict[str, Slice], str, str] = {}, "command", "2026-01-01"
     return [
-        Row(model, fold, 0, "abc", 0.5 + 0.01 * n, 0.7 + 0.01 * n * (fold + 1), 1, 1, {}, "command", "2026-01-01")
+        Row(model, fold, 0, "abc", "split", 0.5 + 0.01 * n, 0.7 + 0.01 * n * (fold + 1), 1, 1, *about)
         for n, model in enumerate(models)
         for fold in range(3)
     ]

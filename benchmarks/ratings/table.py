@@ -1,4 +1,4 @@
-"""The table of a benchmark, Markdown and Parquet: mean and sd over folds, paired difference to the best peer, cost."""
+"""The table of rating models, Markdown and Parquet: mean and sd over folds, difference to the best peer, cost."""
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,9 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy import stats
 
-from benchmarks.common.rows import Row, write_whole
+from benchmarks.common.differences import PARQUET, Difference, fold_means, paired_difference
+from benchmarks.common.files import with_ending, write_whole
+from benchmarks.ratings.rows import Row
 
 METRICS = ("mae", "rmse")
 NOTE = """\
@@ -26,20 +27,6 @@ SLICES = """\
 The same runs on users and items of which few ratings were learnt from: RMSE over the ratings of all folds together, and
 the mean over folds of the paired difference to the same peer with its 95 % interval.
 """
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Model minus peer, paired by fold: the mean, and the ends of its 95 % interval (None for a single fold)."""
-
-    peer: str
-    mean: float
-    low: float | None
-    high: float | None
-
-    def __str__(self) -> str:
-        ends = "" if self.low is None else f" [{self.low:+.4f}, {self.high:+.4f}]"
-        return f"{self.mean:+.4f}{ends}"
 
 
 @dataclass(frozen=True)
@@ -77,23 +64,6 @@ class Summary:
     fit_seconds: float | None
     peak_mib: float | None
     slices: list[SliceSummary]
-
-
-def paired_difference(model: Sequence[float], peer: Sequence[float], name: str = "") -> Difference:
-    """Mean of the paired differences d with its 95 % t-interval, mean(d) ± t(.975, n - 1) · sd(d) / √n."""
-    d = [ours - theirs for ours, theirs in zip(model, peer, strict=True)]
-    if len(d) < 2:
-        return Difference(name, mean(d), None, None)
-    half = float(stats.t.ppf(0.975, len(d) - 1)) * stdev(d) / len(d) ** 0.5
-    return Difference(name, mean(d), mean(d) - half, mean(d) + half)
-
-
-def fold_means(rows: Iterable[Row], metric: str) -> dict[int, float]:
-    """Mean over seeds in each fold, by fold."""
-    values: dict[int, list[float]] = {}
-    for row in rows:
-        values.setdefault(row.fold, []).append(getattr(row, metric))
-    return {fold: mean(values[fold]) for fold in sorted(values)}
 
 
 def best_peer(means: Mapping[str, Mapping[int, float]], peers: Iterable[str]) -> str | None:
@@ -207,9 +177,7 @@ def _slices(summaries: Sequence[Summary]) -> list[str]:
 
 def parquet(summaries: Sequence[Summary], about: Mapping[str, str]) -> bytes:
     """Return the table as Parquet: the fields of :class:`Summary`, a difference as a struct, ``about`` as metadata."""
-    numbers = [("mean", pa.float64()), ("low", pa.float64()), ("high", pa.float64())]
-    types: dict[Any, Any] = {str: pa.string(), int: pa.int64(), float | None: pa.float64()}
-    types[Difference | None] = pa.struct([("peer", pa.string()), *numbers])
+    types: dict[Any, Any] = {**PARQUET}
     types[list[SliceSummary]] = pa.list_(pa.struct([(field.name, types[field.type]) for field in fields(SliceSummary)]))
     schema = pa.schema([(field.name, types[field.type]) for field in fields(Summary)], metadata=dict(about))
     buffer = io.BytesIO()
@@ -221,11 +189,6 @@ def write_table(out: Path, summaries: Sequence[Summary], title: str, about: Mapp
     """Write ``<out>.md`` and ``<out>.parquet``, each whole or not at all."""
     write_whole(with_ending(out, ".md"), f"# {title}\n\n{markdown(summaries, about)}".encode())
     write_whole(with_ending(out, ".parquet"), parquet(summaries, about))
-
-
-def with_ending(out: Path, ending: str) -> Path:
-    """Return ``<out><ending>``; a dot in the name of ``out`` stays."""
-    return out.with_name(out.name + ending)
 
 
 def _differences(summaries: Sequence[Summary]) -> list[list[Difference | None]]:
