@@ -35,7 +35,7 @@ def random_graph(
         return torch.randn(shape, generator=rng, dtype=torch.double).to(dtype)
 
     message = torch.rand(pairs, generator=rng) < 0.7
-    return build_graph(
+    data = build_graph(
         normal(num_sources, source_dim),
         normal(num_targets, target_dim),
         given_pairs(draw(num_sources, num_targets, pairs), num_sources, num_targets)[0],
@@ -47,3 +47,9 @@ def random_graph(
         supervised=~message,
         y=torch.randint(2, (pairs,), generator=rng).to(dtype),
     )
+    return of_type(data, dtype)
+
+
+def of_type(data: HeteroData, dtype: torch.dtype) -> HeteroData:
+    """All floats as ``dtype``."""
+    return data.apply(lambda value: value.to(dtype) if value.is_floating_point() else value)

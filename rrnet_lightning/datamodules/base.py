@@ -2,24 +2,19 @@
 
 import copy
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Self
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torch.utils.data import DataLoader
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.data.seeds import derive_seed
+from rrnet_lightning.datamodules.batches import GraphBatches, Stage
+from rrnet_lightning.datamodules.draws import ResumableLoader, SeedBatches, overfitted
 from rrnet_lightning.datamodules.learnt import LearntDataModule
 from rrnet_lightning.errors import DataError
-from rrnet_lightning.evidence.hide import hide
-from rrnet_lightning.graph.sample import NeighborSampler
 from rrnet_lightning.graph.schema import INTER
-
-Stage = Literal["train", "val", "test", "predict"]
-Draw = tuple[int, Tensor]  # (seed of the step's random choices, source rows)
 
 
 class GraphDataModule(LearntDataModule):
@@ -36,14 +31,17 @@ class GraphDataModule(LearntDataModule):
         mask_ratio: share of the training answers hidden and supervised at each step, in (0, 1]; answers that are asked
             but never shown are all supervised.
         batch_size: number of seed sources per batch; None takes the full graph as one batch.
-        fan_out: neighbours drawn per node and kind of edge at each hop of a training batch; -1 for all. As many hops
-            as GCN units reach all that can influence a seed.
-        eval_fan_out: the same outside training; None takes all neighbours for as many hops as ``fan_out``, so that
+        fan_out: neighbours drawn per node and kind of edge at each hop of a training batch; -1 for all. One entry for
+            each unit of the network but the last reaches all that can influence a seed.
+        eval_fan_out: the same outside training; None takes all neighbours, for as many hops as the network reaches
+            (``trainer.lightning_module.network.hops``; those of ``fan_out`` for a model that says nothing of it). Then
             metrics do not depend on batches or processes.
         steps_per_epoch: training steps per epoch on full graphs.
         num_workers: processes that prepare batches.
 
-    Masks, batch order and sampled neighbours follow from ``seed_everything``, the epoch and the step alone.
+    Masks, batch order and sampled neighbours follow from ``seed_everything``, the epoch, the process and the step
+    alone, also where training is resumed in mid-epoch. Of several processes each asks for its own share of the sources;
+    outside training every pair is asked exactly once.
 
     Raises:
         DataError: an argument outside its values.
@@ -79,7 +77,7 @@ class GraphDataModule(LearntDataModule):
             raise DataError(f"num_workers: found {num_workers}, wanted at least 0")
         self.evidence, self.mask_ratio, self.batch_size = evidence, mask_ratio, batch_size
         self.fan_out = list(fan_out)
-        self.eval_fan_out = [-1] * len(self.fan_out) if eval_fan_out is None else list(eval_fan_out)
+        self.eval_fan_out = None if eval_fan_out is None else list(eval_fan_out)
         self.steps_per_epoch, self.num_workers = steps_per_epoch, num_workers
 
     @property
@@ -113,9 +111,20 @@ class GraphDataModule(LearntDataModule):
     def reveal(self, data: HeteroData, visible: Tensor) -> None:
         """Write all that depends on the visible answers into ``data``: ``edge_attr``, ``message``, attributes.
 
+        May run in a process of its own, on the task as :meth:`without_trainer` leaves it.
+
         Shapes:
             visible: [E] bool. Nothing written may depend on ``y`` where it is False.
         """
+
+    def without_trainer(self) -> Self:
+        """Return a copy for the processes that prepare batches: without the trainer, and so without the network.
+
+        A task that keeps more than :meth:`reveal` and :meth:`answer_group` read takes it out of the copy.
+        """
+        task = copy.copy(self)
+        task.trainer = None
+        return task
 
     def answer_group(self, data: HeteroData) -> Tensor | None:
         """Return [E] long, the edges whose answers tell each other (a label's); None where each stands for itself."""
@@ -148,100 +157,29 @@ class GraphDataModule(LearntDataModule):
         return self._loader("predict")
 
     def _loader(self, stage: Stage) -> DataLoader[HeteroData]:
+        train = stage == "train"
         with torch.inference_mode(False):  # Lightning asks inside one, where nothing could be fitted for the graph
             batches = GraphBatches(self, stage)
+        seed = torch.initial_seed()
         draws = SeedBatches(
             batches.seeds,
             self.batch_size,
-            shuffle=stage == "train",
-            repeats=self.steps_per_epoch if stage == "train" else 1,
-            seed=torch.initial_seed(),
+            shuffle=train,
+            repeats=self.steps_per_epoch if train else 1,
+            seed=seed,
         )
-        return DataLoader(batches, batch_size=None, sampler=draws, num_workers=self.num_workers)
-
-
-class GraphBatches(Dataset[HeteroData]):
-    """The batches of one stage: ``self[(step seed, source rows)]``."""
-
-    def __init__(self, task: GraphDataModule, stage: Stage) -> None:
-        self.task, self.train = task, stage == "train"
-        self.graph = task.stage_graph(stage)
-        inter = self.graph[INTER]
-        self.group = task.answer_group(self.graph)
-        self.seeds = inter.edge_index[0, inter.asked].unique()
-        if not len(self.seeds):
-            hint = ", or train without: --trainer.limit_val_batches 0 --checkpoint.monitor null" * (stage == "val")
-            raise DataError(f"{stage}: no pair is to be predicted, the split leaves it empty. Change the split{hint}")
-        fan_out = task.fan_out if self.train else task.eval_fan_out
-        self.sampler = None if task.batch_size is None else NeighborSampler(self.graph, fan_out)
-
-    def __getitem__(self, draw: Draw) -> HeteroData:
-        """Hide, reveal, and cut out the neighbourhood of the seeds."""
-        step_seed, seeds = draw
-        generator = torch.Generator().manual_seed(step_seed)
-        data = copy.copy(self.graph)
-        inter = data[INTER]
-        visible, asked = inter.observed, inter.asked
-        if self.train and self.task.evidence:
-            is_seed = torch.zeros(len(data["source"].x), dtype=torch.bool).index_fill_(0, seeds, True)
-            here = asked & is_seed[inter.edge_index[0]]
-            if "hidden" in inter:
-                view = int(torch.randint(inter.hidden.size(1), (), generator=generator))
-                hidden, inter.initial = inter.hidden[:, view], inter.initial[:, view]
-                del inter.hidden
-            else:
-                hidden = hide(here & visible, self.task.mask_ratio, generator, group=self.group)
-            visible, asked = visible & ~hidden, here & (hidden | ~inter.observed)
-        inter.known, inter.supervised = visible, asked
-        self.task.reveal(data, visible)
-        return data if self.sampler is None else self.sampler.sample(data, seeds, generator)
-
-
-class SeedBatches(DistributedSampler[Draw]):
-    """Which sources each batch starts from, the same for a given seed, epoch and process, whatever ran before.
-
-    In training the order is new each epoch and padded so that all processes take as many steps; otherwise every source
-    is taken exactly once over all processes. On full graphs every process takes all sources, with masks of its own.
-    """
-
-    def __init__(
-        self, seeds: Tensor, batch_size: int | None, *, shuffle: bool, repeats: int = 1, seed: int = 0
-    ) -> None:
-        parallel = dist.is_available() and dist.is_initialized()
-        world, rank = (dist.get_world_size(), dist.get_rank()) if parallel else (1, 0)
-        super().__init__(seeds, num_replicas=world, rank=rank, shuffle=shuffle, seed=seed)  # type: ignore[arg-type]
-        self.seeds, self.batch_size, self.repeats = seeds, batch_size, repeats
-        if batch_size is not None and len(seeds) < world:
-            raise DataError(f"devices: found {world} processes for {len(seeds)} sources, wanted at most one for each")
-
-    def __iter__(self) -> Iterator[Draw]:
-        """Yield (step seed, source rows)."""
-        epoch = self.epoch if self.shuffle else 0
-        generator = torch.Generator().manual_seed(derive_seed(self.seed, epoch))
-        chunks = (
-            [self.seeds] * self.repeats
-            if self.batch_size is None
-            else torch.split(self._share(generator), self.batch_size)
+        draws.fixed = overfitted(self.trainer, stage, len(draws))
+        return ResumableLoader(
+            batches,
+            batch_size=None,
+            sampler=draws,
+            num_workers=self.num_workers,
+            generator=torch.Generator().manual_seed(seed),  # of its own: the network's random stream goes on unread
         )
-        for step, chunk in enumerate(chunks):
-            yield derive_seed(self.seed, epoch, self.rank, step), chunk
 
-    def _share(self, generator: torch.Generator) -> Tensor:
-        seeds = self.seeds
-        if self.shuffle:
-            seeds = seeds[torch.randperm(len(seeds), generator=generator)]
-            seeds = torch.cat([seeds, seeds[: -len(seeds) % self.num_replicas]])
-        return seeds[self.rank :: self.num_replicas]
-
-    def __len__(self) -> int:
-        """Return the number of batches of this process."""
-        if self.batch_size is None:
-            return self.repeats
-        share = len(
-            range(
-                self.rank,
-                len(self.seeds) + (-len(self.seeds) % self.num_replicas if self.shuffle else 0),
-                self.num_replicas,
-            )
-        )
-        return -(-share // self.batch_size)
+    def all_that_counts(self) -> list[int]:
+        """Return ``eval_fan_out``, or all neighbours as far as the network reaches."""
+        if self.eval_fan_out is not None:
+            return self.eval_fan_out
+        network = getattr(getattr(self.trainer, "lightning_module", None), "network", None)
+        return [-1] * getattr(network, "hops", len(self.fan_out))

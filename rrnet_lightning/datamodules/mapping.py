@@ -3,7 +3,7 @@
 import re
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
@@ -13,7 +13,8 @@ from torch_geometric.data import HeteroData
 from rrnet_lightning.candidates.samples import HELD, TEST, TRAIN, VAL, ScoredSamples
 from rrnet_lightning.data.files.root import user_path
 from rrnet_lightning.data.word_vectors import SPELLING_DIM, class_vectors
-from rrnet_lightning.datamodules.base import GraphDataModule, Stage
+from rrnet_lightning.datamodules.base import GraphDataModule
+from rrnet_lightning.datamodules.batches import Stage
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.discriminants import discriminants
 from rrnet_lightning.evidence.labels import VOTES, Relations, pair_cosine
@@ -210,6 +211,12 @@ class MappingDataModule(GraphDataModule):
                 for part in parts
             ]
         )
+
+    def without_trainer(self) -> Self:
+        """Leave out the views too: the stage's graph holds all that is read of them."""
+        task = super().without_trainer()
+        task.parts = []
+        return task
 
     def answer_group(self, data: HeteroData) -> Tensor:
         """Return the source of every edge: one candidate's answer tells that of the others."""

@@ -2,14 +2,15 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, Protocol
+from itertools import islice
+from typing import Any, Literal, Protocol
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from rrnet_lightning.datamodules.base import Draw, SeedBatches
+from rrnet_lightning.datamodules.draws import Draw, ResumableLoader, SeedBatches, overfitted
 from rrnet_lightning.datamodules.learnt import LearntDataModule
 from rrnet_lightning.errors import DataError
 
@@ -53,7 +54,7 @@ class RawDataModule(LearntDataModule):
         batch_size: samples a step; a last batch of fewer is left out in training.
         num_workers: processes that prepare batches.
 
-    Batch order follows from ``seed_everything`` and the epoch alone.
+    Batch order follows from ``seed_everything`` and the epoch alone, also where training is resumed in mid-epoch.
 
     Raises:
         DataError: an argument outside its values; in ``setup``, a fold that is not there, nothing left to train on, a
@@ -174,14 +175,17 @@ class RawDataModule(LearntDataModule):
         return self._loader("predict")
 
     def _loader(self, part: Part) -> DataLoader[Batch]:
-        draws = RowBatches(self.rows(part), self.batch_size, shuffle=part == "train", seed=torch.initial_seed())
-        return DataLoader(
+        seed = torch.initial_seed()
+        draws = RowBatches(self.rows(part), self.batch_size, shuffle=part == "train", seed=seed)
+        draws.fixed = overfitted(self.trainer, part, len(draws))
+        return ResumableLoader(
             RawBatches(self.raw),
             batch_size=None,
             sampler=draws,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
+            generator=torch.Generator().manual_seed(seed),  # of its own: the network's random stream goes on unread
         )
 
 
@@ -202,11 +206,9 @@ class RowBatches(SeedBatches):
 
     batch_size: int
 
-    def __iter__(self) -> Iterator[Draw]:
+    def __iter__(self) -> Iterator[Any]:
         """Yield (step seed, rows)."""
-        for number, draw in enumerate(super().__iter__()):
-            if number < len(self):
-                yield draw
+        yield from islice(super().__iter__(), len(self) - self.start)
 
     def __len__(self) -> int:
         """Return the number of batches of this process; at least one, of however few rows there are."""

@@ -1,7 +1,7 @@
 """Social recommendation: users -> items, ratings on the inter-edges, trust links inside the users."""
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
@@ -14,7 +14,8 @@ from rrnet_lightning.data.ratings.fetch import fetch_rating_set
 from rrnet_lightning.data.ratings.reader import Ratings, read_ratings
 from rrnet_lightning.data.ratings.sets import RATING_SETS
 from rrnet_lightning.data.splits import fold_split, read_pairs, read_split_dir
-from rrnet_lightning.datamodules.base import GraphDataModule, Stage
+from rrnet_lightning.datamodules.base import GraphDataModule
+from rrnet_lightning.datamodules.batches import Stage
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.ratings import rating_paths, write_evidence, write_scores
 from rrnet_lightning.graph.build import all_pairs, build_graph, given_edges, given_pairs, no_edges
@@ -236,6 +237,12 @@ class SocialDataModule(GraphDataModule):
         generator = torch.Generator().manual_seed(self.seed)
         sizes = self.ratings.num_users, self.ratings.num_items
         return [torch.rand(n, self.random_dim, generator=generator) for n in sizes]
+
+    def without_trainer(self) -> Self:
+        """Leave out the scorer too, whose model is a network: the stage's graph holds its estimates."""
+        task = super().without_trainer()
+        task.scorer = None
+        return task
 
     def reveal(self, data: HeteroData, visible: Tensor) -> None:
         """Write the visible ratings, and what follows from them alone, into the graph."""

@@ -148,7 +148,7 @@ def build_graph(
     target_intra: Tensor | None = None,
     edge_attr: Tensor | None = None,
     prior: Tensor | None = None,
-    known: Tensor | None = None,
+    visible: Tensor | None = None,
     message: Tensor | None = None,
     supervised: Tensor | None = None,
     y: Tensor | None = None,
@@ -157,13 +157,14 @@ def build_graph(
 
     Defaults: no intra edges, every candidate pair passes messages, none is supervised, `y` is zero, `n_id` counts
     rows. Intra edges may come in any order. `inter` must come sorted by source, since the other fields follow it.
+    Floats of any width become `torch.get_default_dtype()`, that of a network's weights; NumPy's are wider.
 
     Raises:
         GraphError: whatever `validate` finds.
     """
     data = HeteroData()
     for node_type, x in ((SOURCE, source_x), (TARGET, target_x)):
-        data[node_type].x = check_tensor(f"{node_type}_x", x, "float", (None, None))
+        data[node_type].x = _plain(check_tensor(f"{node_type}_x", x, "float", (None, None)))
         data[node_type].n_id = torch.arange(len(x), device=x.device)
     for edge_type, edges in ((SOURCE_INTRA, source_intra), (TARGET_INTRA, target_intra)):
         data[edge_type].edge_index = _by_receiver(no_edges().to(source_x.device) if edges is None else edges)
@@ -173,12 +174,18 @@ def build_graph(
     data[INTER].supervised = (
         torch.zeros(num_edges, dtype=torch.bool, device=device) if supervised is None else supervised
     )
-    data[INTER].y = torch.zeros(num_edges, device=device) if y is None else y
-    for key, value in (("edge_attr", edge_attr), ("prior", prior), ("known", known)):
+    data[INTER].y = torch.zeros(num_edges, device=device) if y is None else _plain(y)
+    for key, value in (("edge_attr", edge_attr), ("prior", prior), ("visible", visible)):
         if value is not None:
-            data[INTER][key] = value
+            data[INTER][key] = _plain(value)
     validate(data)
     return data
+
+
+def _plain(value: Tensor) -> Tensor:
+    """Floats as the default type; all else as it is, for `validate` to judge."""
+    floats = isinstance(value, Tensor) and value.is_floating_point()
+    return value.to(torch.get_default_dtype()) if floats else value
 
 
 def _by_receiver(edges: Tensor) -> Tensor:

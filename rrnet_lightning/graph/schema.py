@@ -12,9 +12,25 @@
 |                    | y          | [E] float    | 1/0 mapping, or a rating; read only where `supervised`         |
 |                    | edge_attr  | [E, F] float | optional: what is known of the pair; 0 where hidden            |
 |                    | prior      | [E] float    | optional: initial score (a logit) the decoder's output adds to |
-|                    | known      | [E] bool     | optional: the edge's own answer is visible in `edge_attr`      |
+|                    | visible    | [E] bool     | optional: the edge's own answer is shown in `edge_attr`        |
 
-An edge that is `known` is never `supervised`. Further fields are allowed and carried along.
+All floats are of one type. No pair is there twice. No edge is both `visible` and `supervised`. Further fields are
+allowed and carried along.
+
+The masks of an inter-edge. A task writes the first three into the graph of a stage; they end there. Each batch has the
+others.
+
+| mask       | shape    | says of the pair                          | written by                | read by              |
+|------------|----------|-------------------------------------------|---------------------------|----------------------|
+| observed   | [E]      | the stage may show its answer             | `stage_graph()` of a task | `GraphBatches`       |
+| asked      | [E]      | the stage asks for its answer             | `stage_graph()`           | `GraphBatches`       |
+| hidden     | [E, V]   | optional: set v hides it, in training     | `stage_graph()`           | `GraphBatches`       |
+| visible    | [E]      | this step shows its answer: observed, and | `GraphBatches`            | `reveal()` of a task |
+|            |          | not hidden in this step                   |                           |                      |
+| supervised | [E]      | this step asks: it counts in the loss or  | `GraphBatches`            | the module           |
+|            |          | metric, and only there `y` is read        |                           |                      |
+| message    | [E] or   | it is heard by the nodes at its ends      | `reveal()`; then by       | `nn`                 |
+|            | [E, 2]   |                                           | `NeighborSampler`         |                      |
 """
 
 from collections.abc import Callable
@@ -43,7 +59,8 @@ _KINDS: dict[str, Callable[[torch.dtype], bool]] = {
 def validate(data: HeteroData) -> None:
     """Check every field of the contract: presence, type, shape, index range, order and finite values.
 
-    Holds for single graphs, for subgraphs and for `torch_geometric.data.Batch` of graphs. Costs O(nodes + edges).
+    Holds for single graphs, for subgraphs and for `torch_geometric.data.Batch` of graphs. Costs O(nodes + edges), and a
+    sort of the inter edges where a source's targets do not ascend.
 
     Raises:
         GraphError: names the first field that breaks the contract, what was found and what was wanted.
@@ -53,6 +70,8 @@ def validate(data: HeteroData) -> None:
     _check_edges(data, SOURCE_INTRA, num_sources, num_sources)
     _check_edges(data, TARGET_INTRA, num_targets, num_targets)
     _check_answers(data, _check_edges(data, INTER, num_sources, num_targets))
+    check_pairs_once(data[INTER].edge_index, num_targets)
+    _check_one_float_type(data)
 
 
 def message_ends(message: Tensor) -> tuple[Tensor, Tensor]:
@@ -64,6 +83,40 @@ def message_ends(message: Tensor) -> tuple[Tensor, Tensor]:
         message: [E] bool, or [E, 2] bool.  returns: [E] bool each.
     """
     return (message[:, 0], message[:, 1]) if message.dim() == 2 else (message, message)
+
+
+def check_hidden(visible: Tensor, supervised: Tensor) -> None:
+    """Refuse inter-edges whose own answer is visible while it is asked for.
+
+    Shapes:
+        visible, supervised: [E] bool.
+
+    Raises:
+        GraphError: with their number and the first of them.
+    """
+    shown = visible & supervised
+    if shown.any():
+        found = f"{int(shown.sum())} edges both visible and supervised, first edge {int(shown.nonzero()[0])}"
+        wanted = "none: the network would see the answer it is asked for"
+        raise GraphError.of("visible, supervised", found, wanted, "do not show (observed) what is asked in the stage")
+
+
+def check_pairs_once(edge_index: Tensor, num_targets: int) -> None:
+    """Refuse a repeated inter pair: one copy could show the answer that the other asks for.
+
+    O(E) where the pairs are sorted by source, then by target, else O(E log E).
+
+    Raises:
+        GraphError: names the first pair that repeats.
+    """
+    key = edge_index[0] * num_targets + edge_index[1]
+    if (key[1:] <= key[:-1]).any():
+        key = key.sort().values
+        twice = (key[1:] == key[:-1]).nonzero()
+        if len(twice):
+            pair = divmod(int(key[int(twice[0])]), num_targets)
+            found, name = f"{pair} more than once", f"{'-'.join(INTER)}.edge_index"
+            raise GraphError.of(name, found, "each pair once", "keep one of each, for instance by .unique(dim=1)")
 
 
 def check_tensor(name: str, value: object, kind: str, shape: tuple[int | None, ...]) -> Tensor:
@@ -135,10 +188,17 @@ def _check_answers(data: HeteroData, num_edges: int) -> None:
     for key, shape in optional.items():
         if key in store:
             check_finite(f"{prefix}.{key}", check_tensor(f"{prefix}.{key}", store[key], "float", shape))
-    if "known" not in store:
-        return
-    shown = check_tensor(f"{prefix}.known", store["known"], "bool", (num_edges,)) & supervised
-    if shown.any():
-        found = f"{int(shown.sum())} supervised edges, first edge {int(shown.nonzero()[0])}"
-        wanted = "no edge both known and supervised: the network would see the answer it is asked for"
-        raise GraphError.of(f"{prefix}.known", found, wanted, "hide the answer, or do not supervise the edge")
+    if "visible" in store:
+        check_hidden(check_tensor(f"{prefix}.visible", store["visible"], "bool", (num_edges,)), supervised)
+
+
+def _check_one_float_type(data: HeteroData) -> None:
+    wanted = data[SOURCE].x.dtype
+    fields = [(TARGET, "x"), *((INTER, key) for key in ("y", "edge_attr", "prior"))]
+    for store, key in fields:
+        if key in data[store] and data[store][key].dtype != wanted:
+            name = store if isinstance(store, str) else "-".join(store)
+            found, same = (str(dtype).removeprefix("torch.") for dtype in (data[store][key].dtype, wanted))
+            raise GraphError.of(
+                f"{name}.{key}", found, f"{same}, as source.x", "build_graph() makes all numbers of one type"
+            )

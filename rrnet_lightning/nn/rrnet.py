@@ -82,6 +82,11 @@ class RRNet(nn.Module):
         if self.linear is not None:
             nn.init.ones_(self.linear.weight)
 
+    @property
+    def hops(self) -> int:
+        """How many edges away a node can change a score: one for each unit but the last, which updates no node."""
+        return len(self.units) - 1
+
     def forward(self, data: HeteroData) -> Tensor:
         """Score every inter-edge of the graph."""
         for field, wanted in (("edge_attr", self.encoder.edge_dim > 0), ("prior", self.prior)):

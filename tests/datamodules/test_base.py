@@ -1,3 +1,5 @@
+import pickle
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -6,11 +8,13 @@ import torch.distributed as dist
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.datamodules.base import GraphBatches, GraphDataModule, SeedBatches, Stage
-from rrnet_lightning.errors import DataError
-from rrnet_lightning.graph.schema import INTER, SOURCE, validate
+from rrnet_lightning.datamodules.base import GraphDataModule
+from rrnet_lightning.datamodules.batches import GraphBatches, Stage
+from rrnet_lightning.errors import DataError, GraphError
+from rrnet_lightning.graph.schema import INTER, SOURCE, TARGET, validate
+from rrnet_lightning.nn.rrnet import PAPER_IMAGE_SOCIAL, RRNet
 from tests.datamodules.seen import changed_where, differences
-from tests.graphs import random_graph
+from tests.graphs import of_type, random_graph
 
 
 class Toy(GraphDataModule):
@@ -68,8 +72,8 @@ def test_hidden_answers_never_reach_the_network(kind: type[Toy], batch_size: int
     for draw in range(20):
         batch = step(task, draw)
         validate(batch)
-        assert batch[INTER].supervised.any() and batch[INTER].known.any()
-        assert not (batch[INTER].known & batch[INTER].supervised).any()
+        assert batch[INTER].supervised.any() and batch[INTER].visible.any()
+        assert not (batch[INTER].visible & batch[INTER].supervised).any()
         assert differences([batch], [step(task, draw, hidden(batch))]) == set()
 
 
@@ -94,12 +98,12 @@ def test_answers_that_tell_each_other_are_hidden_together() -> None:
     batch = step(Labels(mask_ratio=0.3), 0)
     source, inter = batch[INTER].edge_index[0], batch[INTER]
     asked = source[inter.supervised].tolist()
-    assert asked and not set(asked) & set(source[inter.known].tolist())
+    assert asked and not set(asked) & set(source[inter.visible].tolist())
 
 
 def test_without_evidence_all_training_answers_are_asked_and_none_is_shown() -> None:
     batch = step(Toy(evidence=False), 0)
-    assert batch[INTER].supervised.sum() == 28 and not batch[INTER].known.any() and not batch[INTER].edge_attr.any()
+    assert batch[INTER].supervised.sum() == 28 and not batch[INTER].visible.any() and not batch[INTER].edge_attr.any()
 
 
 def test_seeds_are_the_sources_asked_and_only_they_are_supervised() -> None:
@@ -112,6 +116,120 @@ def test_seeds_are_the_sources_asked_and_only_they_are_supervised() -> None:
     ]
     assert len(asked) == 6 == len(set(asked))
     assert {s for s, _ in asked} == set(full[INTER].edge_index[0, full[INTER].asked].tolist())
+
+
+class Overlap(Toy):
+    """Validation answers are shown where they are asked for."""
+
+    def stage_graph(self, stage: Stage) -> HeteroData:
+        data = super().stage_graph(stage)
+        data[INTER].observed = data[INTER].observed | data[INTER].asked
+        return data
+
+
+class Groups(Labels):
+    """One answer of a source is asked, another shown, though they tell each other."""
+
+    def stage_graph(self, stage: Stage) -> HeteroData:
+        data = super().stage_graph(stage)
+        data[INTER].asked = torch.arange(40) == 0
+        data[INTER].observed = torch.arange(40) == 1
+        return data
+
+
+class Twice(Toy):
+    """A pair stands there twice."""
+
+    def stage_graph(self, stage: Stage) -> HeteroData:
+        data = super().stage_graph(stage)
+        data[INTER].edge_index[:, 1] = data[INTER].edge_index[:, 0]
+        return data
+
+
+@pytest.mark.parametrize("batch_size", [None, 2])
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (Overlap, "found [1-6] edges both visible and supervised"),
+        (Groups, "found 1 edges asked whose group has a visible answer, first edge 0"),
+        (Twice, "more than once, wanted each pair once"),
+    ],
+)
+def test_an_answer_both_shown_and_asked_is_refused(task: type[Toy], message: str, batch_size: int | None) -> None:
+    for loader in ("val_dataloader", "test_dataloader"):
+        with pytest.raises(GraphError, match=message):
+            list(getattr(task(batch_size=batch_size), loader)())
+
+
+@pytest.mark.parametrize("stage", ["train", "val", "predict"])
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_processes_ask_for_pairs_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, stage: Stage, batch_size: int | None
+) -> None:
+    """Without evidence the answers asked in training are the same at each step: no process takes another's."""
+    task = Toy(evidence=False, batch_size=batch_size)
+    ranks = []
+    for rank in (0, 1):
+        with monkeypatch.context() as patch:
+            patch.setattr(dist, "is_initialized", lambda: True)
+            patch.setattr(dist, "get_world_size", lambda: 2)
+            patch.setattr(dist, "get_rank", lambda rank=rank: rank)
+            batches = list(getattr(task, f"{stage}_dataloader")())
+        pairs = [batch[INTER].edge_index[:, batch[INTER].supervised] for batch in batches]
+        ends = [
+            torch.stack([b[SOURCE].n_id[s], b[TARGET].n_id[t]], 1) for b, (s, t) in zip(batches, pairs, strict=True)
+        ]
+        ranks.append([tuple(pair) for pair in torch.cat(ends).tolist()])
+    inter = task.stage_graph(stage)[INTER]
+    asked = [tuple(pair) for pair in inter.edge_index[:, inter.asked].T.tolist()]
+    assert sorted(ranks[0] + ranks[1]) == sorted(asked) and all(ranks)
+
+
+def trainer_of(network: Any, **more: Any) -> Any:
+    return SimpleNamespace(lightning_module=SimpleNamespace(network=network), overfit_batches=0, **more)
+
+
+@pytest.mark.parametrize("stage", ["val", "test"])
+def test_scores_outside_training_do_not_depend_on_batches(stage: Stage) -> None:
+    """The network reaches further than training's one drawn neighbour."""
+    torch.manual_seed(0)
+    network = RRNet(4, 3, 1, units=PAPER_IMAGE_SOCIAL).double()
+    found = []
+    for batch_size in (None, 1):
+        task = Toy(batch_size=batch_size, fan_out=[1])
+        task.trainer = trainer_of(network)
+        scores = {}
+        for batch in getattr(task, f"{stage}_dataloader")():
+            batch = of_type(batch, torch.double)
+            inter, logits = batch[INTER], network(batch)
+            for edge in inter.supervised.nonzero()[:, 0].tolist():
+                s, t = inter.edge_index[:, edge]
+                scores[int(batch[SOURCE].n_id[s]), int(batch[TARGET].n_id[t])] = float(logits[edge])
+        found.append(scores)
+    assert found[0] == pytest.approx(found[1], abs=1e-9) and len(found[0]) == 6
+
+
+def test_hops_outside_training_are_those_given_else_the_networks() -> None:
+    task = Toy(batch_size=1, fan_out=[3, 2])
+    assert GraphBatches(task, "train").sampler.fan_out == [3, 2]  # type: ignore[union-attr]
+    assert task.all_that_counts() == [-1, -1]  # no trainer to tell how far the network reaches
+    task.trainer = trainer_of(RRNet(4, 3, 1, units=PAPER_IMAGE_SOCIAL))
+    assert GraphBatches(task, "val").sampler.fan_out == [-1] * 4  # type: ignore[union-attr]
+    given = Toy(batch_size=1, fan_out=[3, 2], eval_fan_out=[7])
+    assert GraphBatches(given, "test").sampler.fan_out == [7]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_processes_that_prepare_batches_get_the_graph_and_no_network(batch_size: int | None) -> None:
+    """What goes to a spawned process is pickled: a network of 4 MB, and a trainer that cannot be, stay behind."""
+    task = Toy(batch_size=batch_size)
+    task.trainer = trainer_of(torch.nn.Linear(1000, 1000), unpicklable=lambda: None)
+    dataset = task.train_dataloader().dataset
+    sent = pickle.dumps(dataset)
+    assert len(sent) < 50_000
+    draw = (1, torch.tensor([0, 3]))
+    assert differences([pickle.loads(sent)[draw]], [dataset[draw]]) == set()
+    assert task.trainer is not None
 
 
 def test_a_stage_without_answers_is_refused() -> None:
@@ -136,56 +254,3 @@ def test_a_stage_without_answers_is_refused() -> None:
 def test_arguments_outside_their_values(options: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         Toy(**options)
-
-
-def draws(
-    monkeypatch: pytest.MonkeyPatch, seeds: int = 11, *, world: int = 1, epoch: int = 0, **options: Any
-) -> list[list[tuple[int, list[int]]]]:
-    """What each of ``world`` processes draws: (step seed, source rows) of every batch."""
-    found = []
-    for rank in range(world):
-        with monkeypatch.context() as patch:
-            patch.setattr(dist, "is_initialized", lambda: world > 1)
-            patch.setattr(dist, "get_world_size", lambda: world)
-            patch.setattr(dist, "get_rank", lambda rank=rank: rank)
-            batches = SeedBatches(torch.arange(seeds), **options)
-        batches.set_epoch(epoch)
-        found.append([(number, rows.tolist()) for number, rows in batches])
-        assert len(batches) == len(found[-1])
-    return found
-
-
-def test_draws_are_the_same_for_a_seed_and_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    train: dict[str, Any] = {"batch_size": 4, "shuffle": True}
-    first = draws(monkeypatch, **train)
-    torch.rand(3)  # whatever ran before
-    assert draws(monkeypatch, **train) == first
-    for other in (draws(monkeypatch, epoch=1, **train), draws(monkeypatch, seed=1, **train)):
-        numbers, rows = zip(*other[0], strict=True)
-        assert list(rows) != [r for _, r in first[0]] and not set(numbers) & {n for n, _ in first[0]}
-    late = draws(monkeypatch, epoch=4096, **train)  # epochs 2^12 apart were one, as torch reads 32 bits of a seed
-    assert [rows for _, rows in late[0]] != [rows for _, rows in first[0]]
-    evaluate: dict[str, Any] = {"batch_size": 4, "shuffle": False}
-    assert draws(monkeypatch, **evaluate) == draws(monkeypatch, epoch=5, **evaluate)
-
-
-@pytest.mark.parametrize("world", [1, 2, 3, 4])
-@pytest.mark.parametrize("batch_size", [1, 3, 100])
-def test_processes_share_the_sources(monkeypatch: pytest.MonkeyPatch, world: int, batch_size: int) -> None:
-    ranks = draws(monkeypatch, world=world, batch_size=batch_size, shuffle=False)
-    assert sorted(row for rank in ranks for _, rows in rank for row in rows) == list(range(11))  # each exactly once
-    ranks = draws(monkeypatch, world=world, batch_size=batch_size, shuffle=True)
-    assert {row for rank in ranks for _, rows in rank for row in rows} == set(range(11))
-    assert len({len(rank) for rank in ranks}) == 1  # as many steps in each, or they wait for each other for ever
-    assert len({number for rank in ranks for number, _ in rank}) == sum(len(rank) for rank in ranks)
-
-
-def test_full_graphs_go_to_every_process_with_masks_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = draws(monkeypatch, world=2, batch_size=None, shuffle=True, repeats=3)
-    assert [rows for _, rows in first + second] == [list(range(11))] * 6
-    assert len({number for number, _ in first + second}) == 6
-
-
-def test_more_processes_than_sources_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(DataError, match="devices: found 4 processes for 3 sources"):
-        draws(monkeypatch, 3, world=4, batch_size=1, shuffle=False)

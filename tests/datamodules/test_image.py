@@ -7,7 +7,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.candidates.samples import TEST, TRAIN, VAL, ScoredSamples
-from rrnet_lightning.datamodules.base import GraphBatches
+from rrnet_lightning.datamodules.batches import GraphBatches
 from rrnet_lightning.datamodules.image import ImageDataModule
 from rrnet_lightning.datamodules.mapping import MappingDataModule
 from rrnet_lightning.errors import DataError
@@ -101,7 +101,7 @@ def all_train() -> Tensor:
 
 def test_a_label_is_hidden_on_all_edges_or_none() -> None:
     for batch in batches(colours(), "train", mask_ratio=0.5):
-        source, known = batch[INTER].edge_index[0], batch[INTER].known
+        source, known = batch[INTER].edge_index[0], batch[INTER].visible
         share = torch.zeros(len(batch[SOURCE].x)).scatter_reduce(0, source, known.float(), "mean", include_self=False)
         assert set(share.tolist()) == {0.0, 1.0}
         assert (batch[INTER].supervised == ~known).all()
@@ -119,8 +119,8 @@ def test_neighbours_are_other_training_samples() -> None:
 def test_transductive_lets_unlabelled_samples_take_part() -> None:
     (inductive,), (transductive,) = (batches(colours(), "test", transductive=flag) for flag in (False, True))
     assert len(inductive[SOURCE].x) == 50 and len(transductive[SOURCE].x) == SAMPLES
-    assert (inductive[INTER].message == inductive[INTER].known).all()
-    assert transductive[INTER].message.all() and not transductive[INTER].known.all()
+    assert (inductive[INTER].message == inductive[INTER].visible).all()
+    assert transductive[INTER].message.all() and not transductive[INTER].visible.all()
     role = colours().role[transductive[SOURCE].n_id]
     assert set(role[transductive[SOURCE_INTRA].edge_index[0]].tolist()) == {TRAIN, VAL, TEST}
 
@@ -140,7 +140,7 @@ def test_a_test_sample_changes_no_other_output_when_inductive() -> None:
 def test_votes_are_shares_of_the_visible_labelled_neighbours() -> None:
     (batch,) = batches(colours(), "val", top_k=4)
     inter, label = batch[INTER], colours().label[batch[SOURCE].n_id]
-    visible = inter.known & (torch.arange(len(inter.known)) % 8 < 4)  # every other source's label
+    visible = inter.visible & (torch.arange(len(inter.visible)) % 8 < 4)  # every other source's label
     votes = neighbour_votes(batch, visible)
     shown = set(inter.edge_index[0, visible].tolist())
     for source, target, vote in zip(*inter.edge_index.tolist(), votes.tolist(), strict=True):

@@ -8,7 +8,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.data.files.root import data_root
-from rrnet_lightning.datamodules.base import GraphBatches
+from rrnet_lightning.datamodules.batches import GraphBatches
 from rrnet_lightning.datamodules.social import SocialDataModule
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, validate
@@ -77,7 +77,7 @@ def test_a_rating_hidden_in_a_step_changes_nothing_seen(root: Path, setting: str
         inter.row = torch.arange(len(inter.y))
         batch = task[draw, seeds]
         supervised = batch[INTER].supervised
-        assert supervised.any() and batch[INTER].known.any() and not (batch[INTER].known & supervised).any()
+        assert supervised.any() and batch[INTER].visible.any() and not (batch[INTER].visible & supervised).any()
         inter.y = changed_where(inter.y, torch.isin(inter.row, batch[INTER].row[supervised]))
         assert differences([batch], [task[draw, seeds]]) == set()
 
@@ -199,8 +199,8 @@ def test_wanted_pairs_are_asked_with_unknown_truth(root: Path) -> None:
             for s, t in inter.edge_index[:, inter.supervised].T.tolist()
         ]
         assert sorted(pairs) == sorted([known, new])
-        assert inter.y[inter.supervised].isnan().all() and not (inter.known & inter.supervised).any()
-        assert inter.known.any() and inter.edge_attr.isfinite().all()
+        assert inter.y[inter.supervised].isnan().all() and not (inter.visible & inter.supervised).any()
+        assert inter.visible.any() and inter.edge_attr.isfinite().all()
 
 
 def test_paper_setting_on_real_filmtrust() -> None:

@@ -11,7 +11,7 @@ from torch_geometric.data import HeteroData
 from rrnet_lightning.candidates.ratings.factorisation import BiasedMF
 from rrnet_lightning.candidates.ratings.scorer import Scorer
 from rrnet_lightning.candidates.ratings.tables import TrainingRatings
-from rrnet_lightning.datamodules.base import GraphBatches
+from rrnet_lightning.datamodules.batches import GraphBatches
 from rrnet_lightning.datamodules.social import SocialDataModule
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.graph.schema import INTER, SOURCE, TARGET, validate
@@ -87,7 +87,7 @@ def test_a_rating_shown_changes_the_scores(root: Path) -> None:
     data = social(root, split_dir=str(split), scorer=scorer())
     task = GraphBatches(data, "train")
     batch = task[0, task.seeds]
-    shown = pairs(data, batch, batch[INTER].known)
+    shown = pairs(data, batch, batch[INTER].visible)
     folder = write_split(root / "other")
     with_other_ratings(split / "train.txt", {min(shown)}, folder)
     other = GraphBatches(social(root, split_dir=str(folder), scorer=scorer()), "train")
@@ -109,7 +109,7 @@ def test_a_step_asks_for_exactly_one_set(root: Path, setting: str) -> None:
     for draw in range(40):
         inter = task[draw, task.seeds][INTER]
         (view,) = (hidden == inter.supervised.unsqueeze(1)).all(0).nonzero().squeeze(1).tolist()
-        assert torch.equal(inter.known, observed & ~inter.supervised)
+        assert torch.equal(inter.visible, observed & ~inter.supervised)
         assert "hidden" not in inter and "initial" not in inter
         drawn.add(view)
     assert drawn == set(range(6))
@@ -122,10 +122,10 @@ def test_a_sampled_step_hides_the_set_of_all_users_and_asks_its_own(root: Path) 
     for draw in range(5):
         seeds = task.seeds[draw : draw + 7]
         batch, full = task[draw, seeds], whole[draw, seeds]
-        asked, known = pairs(data, batch, batch[INTER].supervised), pairs(data, batch, batch[INTER].known)
+        asked, known = pairs(data, batch, batch[INTER].supervised), pairs(data, batch, batch[INTER].visible)
         users = {data.source_ids[row] for row in seeds.tolist()}
         assert asked == pairs(data, full, full[INTER].supervised) and {user for user, _ in asked} <= users
-        assert known <= pairs(data, full, full[INTER].known)
+        assert known <= pairs(data, full, full[INTER].visible)
 
 
 @pytest.mark.parametrize("stage, secret", [("val", "test"), ("test", "test"), ("test", "val")])

@@ -59,7 +59,7 @@ def test_training_asks_each_held_fold_in_a_view_of_its_own(folder: Path, transdu
         assert (sender // present == receiver // present).all()
         source, target = batch[INTER].edge_index
         assert (source // present == target // len(NAMES)).all()
-        known = batch[INTER].known
+        known = batch[INTER].visible
         assert set(FOLD[batch[SOURCE].n_id[source[known]]].tolist()) == {1, 4}  # without 2 and 3: no answer of theirs
         assert not known[batch[INTER].supervised].any()
         assert batch[INTER].y.equal(
@@ -80,7 +80,7 @@ def test_one_view_asks_in_validation_and_test(folder: Path, stage: str, fold: in
     (batch,) = batches(folder, stage)
     validate(batch)
     assert FOLD[asked(batch)].tolist() == [fold] * EACH
-    known = batch[SOURCE].n_id[batch[INTER].edge_index[0, batch[INTER].known].unique()]
+    known = batch[SOURCE].n_id[batch[INTER].edge_index[0, batch[INTER].visible].unique()]
     assert set(FOLD[known].tolist()) == evidence
 
 
@@ -102,7 +102,7 @@ def test_paper_setting_asks_what_the_backbone_saw(folder: Path) -> None:
     options = {"cross_fit": False, "val_fold": None, "evidence": False, "attributes": "features"}
     (train, _), (test,) = batches(folder, "train", **options), batches(folder, "test", **options)
     assert FOLD[asked(train)].ne(2).all() and len(asked(train)) == 3 * EACH
-    assert train[INTER].edge_attr.shape[1] == 1 and not train[INTER].known.any()
+    assert train[INTER].edge_attr.shape[1] == 1 and not train[INTER].visible.any()
     assert FOLD[asked(test)].eq(2).all()
 
 
@@ -141,10 +141,10 @@ def test_class_words_of_the_data_root_are_the_default(folder: Path, tmp_path: Pa
 def test_votes_weigh_labelled_neighbours_by_their_cosine(folder: Path) -> None:
     (batch,) = batches(folder, "test", top_k=3)
     inter, intra = batch[INTER], batch[SOURCE_INTRA]
-    votes = neighbour_votes(batch, inter.known, temperature=0.01)
+    votes = neighbour_votes(batch, inter.visible, temperature=0.01)
     features = sounds(folder).parts[-1].samples.features[batch[SOURCE].n_id]
     labelled = torch.zeros(SAMPLES, dtype=torch.bool)
-    labelled[inter.edge_index[0, inter.known]] = True
+    labelled[inter.edge_index[0, inter.visible]] = True
     for source, target, vote in zip(*inter.edge_index.tolist(), votes.tolist(), strict=True):
         near = [n for n in intra.edge_index[0, intra.edge_index[1] == source].tolist() if labelled[n]]
         cosine = torch.cosine_similarity(features[near].double(), features[source : source + 1].double())
@@ -155,8 +155,8 @@ def test_votes_weigh_labelled_neighbours_by_their_cosine(folder: Path) -> None:
 def test_nearest_is_the_closest_labelled_neighbour_of_the_class(folder: Path) -> None:
     (batch,) = batches(folder, "test", top_k=3)
     inter, intra = batch[INTER], batch[SOURCE_INTRA]
-    known = set(inter.edge_index[0, inter.known].tolist())
-    for source, target, found in zip(*inter.edge_index.tolist(), nearest_labelled(batch, inter.known), strict=True):
+    known = set(inter.edge_index[0, inter.visible].tolist())
+    for source, target, found in zip(*inter.edge_index.tolist(), nearest_labelled(batch, inter.visible), strict=True):
         own = intra.edge_index[1] == source
         near = list(zip(intra.edge_index[0, own].tolist(), intra.cosine[own].tolist(), strict=True))
         of_class = [cos for n, cos in near if n in known and LABEL[batch[SOURCE].n_id[n]] == target]
@@ -167,11 +167,11 @@ def test_prototype_is_the_mean_of_the_labelled_samples_of_a_class(folder: Path) 
     (batch,) = batches(folder, "test", top_k=3)
     place = sounds(folder).parts[-1].samples.features[batch[SOURCE].n_id]
     label, labelled = LABEL[batch[SOURCE].n_id], FOLD[batch[SOURCE].n_id] != 2
-    found = prototypes(batch, batch[INTER].known)
+    found = prototypes(batch, batch[INTER].visible)
     for source, target, cosine in zip(*batch[INTER].edge_index.tolist(), found, strict=True):
         mean = place[labelled & (label == target)].mean(0)
         assert cosine == pytest.approx(float(torch.cosine_similarity(place[source], mean, dim=0)), abs=1e-6)
-    assert prototypes(batch, torch.zeros_like(batch[INTER].known)).eq(0).all()
+    assert prototypes(batch, torch.zeros_like(batch[INTER].visible)).eq(0).all()
 
 
 @pytest.mark.parametrize(("field", "value"), [("temperature", 0), ("discriminant", -0.1), ("discriminant", 1.5)])

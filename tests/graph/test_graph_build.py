@@ -16,7 +16,7 @@ from rrnet_lightning.graph.build import (
     recall,
     top_k_pairs,
 )
-from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET_INTRA
+from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA
 
 SCORES = torch.tensor([[0.1, 0.9, 0.9, 0.3], [0.5, 0.5, 0.5, 0.5], [4.0, 3.0, 2.0, 1.0]])
 
@@ -73,7 +73,15 @@ def test_build_graph_defaults_and_sorting() -> None:
     assert data[TARGET_INTRA].edge_index.shape == (2, 0)
     assert data[SOURCE].n_id.tolist() == [0, 1, 2]
     assert data[INTER].message.all() and not data[INTER].supervised.any() and not data[INTER].y.any()
-    assert "known" not in data[INTER]
+    assert "visible" not in data[INTER]
+
+
+@pytest.mark.parametrize("dtype", [torch.double, torch.half])
+def test_floats_of_any_width_become_those_of_the_network(dtype: torch.dtype) -> None:
+    x, edge = torch.ones(3, 2).to(dtype), torch.zeros(9).to(dtype)
+    data = build_graph(x, x, all_pairs(3, 3), edge_attr=edge[:, None], prior=edge, y=edge)
+    fields = [data[SOURCE].x, data[TARGET].x, *(data[INTER][key] for key in ("edge_attr", "prior", "y"))]
+    assert {value.dtype for value in fields} == {torch.float32}
 
 
 ONES = torch.ones(3, 2)

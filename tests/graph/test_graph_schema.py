@@ -21,7 +21,7 @@ def graph(shift: float = 0.0) -> HeteroData:
         target_intra=torch.tensor([[0, 1], [1, 0]]),
         edge_attr=torch.tensor([[1.0], [0.0], [2.0], [0.0]]),
         prior=torch.zeros(4),
-        known=torch.tensor([True, False, True, False]),
+        visible=torch.tensor([True, False, True, False]),
         supervised=torch.tensor([False, True, False, False]),
     )
 
@@ -70,8 +70,18 @@ BREACHES = [
     (_set(INTER, "edge_attr", torch.ones(4)), r"edge_attr: found float32 \[4\], wanted float \[4, \*\]"),
     (_set(INTER, "edge_attr", torch.full((4, 1), float("inf"))), r"edge_attr: found 4 NaN or inf, first in row 0"),
     (_set(INTER, "prior", torch.ones(4, 1)), r"prior: found float32 \[4, 1\], wanted float \[4\]"),
-    (_set(INTER, "known", torch.ones(4)), r"known: found float32 \[4\], wanted bool \[4\]"),
-    (_set(INTER, "known", torch.ones(4).bool()), r"known: found 1 supervised edges, first edge 1, wanted no edge both"),
+    (_set(INTER, "visible", torch.ones(4)), r"visible: found float32 \[4\], wanted bool \[4\]"),
+    (
+        _set(INTER, "visible", torch.ones(4).bool()),
+        r"found 1 edges both visible and supervised, first edge 1, wanted none",
+    ),
+    (
+        _set(INTER, "edge_index", torch.tensor([[0, 0, 2, 2], [0, 1, 1, 1]])),
+        r"found \(2, 1\) more than once, wanted each",
+    ),
+    (_set(INTER, "edge_index", torch.tensor([[0, 0, 0, 2], [1, 0, 1, 1]])), r"found \(0, 1\) more than once"),
+    (_set(INTER, "prior", torch.ones(4).half()), r"prior: found float16, wanted float32, as source\.x"),
+    (_set(TARGET, "x", torch.ones(2, 4).double()), r"target\.x: found float64, wanted float32, as source\.x"),
 ]
 
 

@@ -12,7 +12,7 @@ from rrnet_lightning.graph.build import build_graph, given_pairs
 from rrnet_lightning.graph.sample import NeighborSampler
 from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA
 from rrnet_lightning.nn.rrnet import PAPER_IMAGE_SOCIAL, RRNet
-from tests.graphs import EDGE_DIM, random_graph
+from tests.graphs import EDGE_DIM, of_type, random_graph
 from tests.nn.reference import assert_close, network
 
 KERNELS = ["hadamard", "bilinear", "concat"]
@@ -73,7 +73,7 @@ def relabel(data: HeteroData) -> tuple[HeteroData, Tensor]:
         target_intra=shuffle(TARGET_INTRA)[0],
         **{key: data[INTER][key][row] for key in ("edge_attr", "prior", "message")},
     )
-    return graph, row
+    return of_type(graph, data[SOURCE].x.dtype), row
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
