@@ -39,3 +39,9 @@ class OutputError(RRNetError, OSError):
 
 class CrossFitError(RRNetError, ValueError):
     """A training of a cross-fitting failed, or files there are of other settings."""
+
+
+def reason(error: BaseException) -> str:
+    """What an error of Python or of a library says, in one line: `Permission denied`, not `[Errno 13] ...`."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text.strip().partition("\n")[0] or type(error).__name__

@@ -14,7 +14,7 @@ from rrnet_lightning.candidates.crossfit import Classifier, cross_fit
 from rrnet_lightning.candidates.samples import TEST, TRAIN, VAL, Floats, Ints, ScoredSamples, to_tensor
 from rrnet_lightning.data.files.atomic import atomic
 from rrnet_lightning.data.files.root import cache_root
-from rrnet_lightning.errors import DataError
+from rrnet_lightning.errors import DataError, reason
 
 DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 DIGIT_FEATURES = 256
@@ -110,4 +110,4 @@ def _write_cache(file: Path, arrays: dict[str, Any]) -> None:
         with atomic(file) as part:
             np.savez(part, **arrays)
     except OSError as error:
-        warnings.warn(f"{file}: the digits' scores could not be kept for later runs ({error})", stacklevel=3)
+        warnings.warn(f"{file}: the digits' scores could not be kept for later runs ({reason(error)})", stacklevel=3)

@@ -13,7 +13,7 @@ from rrnet_lightning.candidates.classifiers.checksum import weights_checksum
 from rrnet_lightning.candidates.classifiers.module import BackboneModule
 from rrnet_lightning.candidates.features import Features, keep_features
 from rrnet_lightning.data.files.atomic import check_place
-from rrnet_lightning.errors import DataError, OutputError
+from rrnet_lightning.errors import DataError, OutputError, reason
 
 # of the data's and the trainer's options: where files lie and what is left out, and what decides the weights
 NOT_RECIPE = {"left_out", "val_fold", "root", "download", "num_workers"}
@@ -44,7 +44,7 @@ class FeatureWriter:
             check_place(file.with_suffix(".json"))
         except OSError as error:
             raise OutputError(
-                f"--predictions.path: {file} cannot be written ({error.strerror or error}). Choose another place"
+                f"--predictions.path: {file} cannot be written ({reason(error)}). Choose another place"
             ) from error
         self.file = file
         self._parts: list[dict[str, Tensor]] = []

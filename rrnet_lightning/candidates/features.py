@@ -1,6 +1,7 @@
 """Feature files: what a trained backbone says of every sample of a data set, and what it had not seen of it."""
 
 import hashlib
+import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ from torch import Tensor
 
 from rrnet_lightning.data.checks import check_finite
 from rrnet_lightning.data.files.arrays import keep_array, open_array
-from rrnet_lightning.errors import DataError
+from rrnet_lightning.errors import DataError, reason
 
-FORMAT = 1  # count up when the same note means something else
+FORMAT = 2  # count up when the same note means something else; 1 had a digest of the numbers alone
 MADE_BY = "Make it again with `predict`, or with rrnet_lightning.cli.crossfit"
 
 
@@ -28,7 +29,8 @@ class Features:
         names: C class names. ids: N names of the samples.
         left_out: folds that the backbone was not trained on; it has seen the samples of all others.
         backbone: name of its class. checksum: sha256 of its weights.
-        recipe: digest of its settings, the same for all backbones of one cross-fitting; "" where it is not known.
+        recipe: digest of its settings, the same for all backbones of one cross-fitting; "" where it is not known. Files
+            with "" in one folder are taken to be of one cross-fitting.
         dataset: name of the data set.
 
     Raises:
@@ -80,12 +82,13 @@ def keep_features(file: Path, features: Features) -> None:
         )
     array = torch.cat([features.features, features.logits], 1).float().numpy()
     note = {field.name: _plain(getattr(features, field.name)) for field in fields(Features)[2:]}
-    note |= {"format": FORMAT, "feature_dim": features.features.shape[1], "content": _sha256(array)}
+    note |= {"format": FORMAT, "feature_dim": features.features.shape[1]}
+    note["content"] = _sha256(array, note)
     try:
         keep_array(file, [array], array.shape, np.float32, note)
     except DataError as error:
         raise DataError(
-            f"{file}: cannot be written ({error.__cause__}). Make room, or choose another place."
+            f"{file}: cannot be written ({reason(error.__cause__ or error)}). Make room, or choose another place."
         ) from error
 
 
@@ -95,17 +98,14 @@ def read_features(file: Path) -> Features:
     Raises:
         DataError: file or note absent or damaged, made from each other or not, or of another format; names the field.
     """
-    lost = [path for path in (file, file.with_suffix(".json")) if not path.is_file()]
-    if lost:
-        raise DataError(f"{lost[0]}: no such file, wanted a feature file and its note. {MADE_BY}.")
-    kept = open_array(file, (None, None), np.float32)
-    if kept is None:
-        raise DataError(f"{file}: damaged, it or the .json beside it. {MADE_BY}.")
-    array, note = kept
-    if note.get("format") != FORMAT:
+    try:
+        array, note = open_array(file, (None, None), np.float32)
+    except DataError as error:
+        raise DataError(f"{error}. {MADE_BY}.") from error
+    if note.get("format") not in (1, FORMAT):
         raise DataError(f"{file}: format: found {note.get('format')!r}, wanted {FORMAT}. {MADE_BY}.")
-    if note.get("content") != _sha256(array):
-        raise DataError(f"{file}: content: the numbers are not those that the .json beside it is of. {MADE_BY}.")
+    if note.get("content") != _sha256(array, note):
+        raise DataError(f"{file}: content: it and the .json beside it are not as they were written. {MADE_BY}.")
     try:
         return _features(array, note)
     except (KeyError, TypeError, ValueError, IndexError) as error:
@@ -133,5 +133,10 @@ def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, Tensor) else value
 
 
-def _sha256(array: NDArray[Any]) -> str:
-    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+def _sha256(array: NDArray[Any], note: dict[str, Any]) -> str:
+    """Digest of the numbers and of all else in the note; in format 1 of the numbers alone."""
+    digest = hashlib.sha256(np.ascontiguousarray(array).data)
+    if note["format"] != 1:
+        about = {name: value for name, value in note.items() if name != "content"}
+        digest.update(json.dumps(about, sort_keys=True).encode())
+    return digest.hexdigest()

@@ -12,7 +12,7 @@ do not mix: no neighbour is sought across views, and only scores and similaritie
 over. Where one backbone leaves several folds out (CIFAR: train, validate and test on three), one view holds all of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -52,16 +52,29 @@ def feature_views(
         checksum: digest of the weights that the final view must be of; None for any.
 
     Raises:
-        DataError: no files, or none without the test fold (the command to run is named); files of different
+        DataError: no files, one without its other half, or none without the test fold (the command to run is
+            named); files of different
             cross-fittings; another backbone or checksum than wanted; a fold that is not there, or none to train or to
             validate on; a class without evidence.
     """
-    files = list(test_files(folder, test_fold, backbone=backbone, checksum=checksum).items())
-    final = files[-1][1]
+    files = test_files(folder, test_fold, backbone=backbone, checksum=checksum)
+    return views_of(files, test_fold, val_fold, transductive=transductive, cross_fit=cross_fit)
+
+
+def views_of(
+    files: Mapping[Path, Features],
+    test_fold: int,
+    val_fold: int | None = None,
+    *,
+    transductive: bool = False,
+    cross_fit: bool = True,
+) -> list[ScoredSamples]:
+    """Make the views of :func:`feature_views` from files that :func:`test_files` has read."""
+    folder, final = next(iter(files)).parent, list(files.values())[-1]
     folds = final.fold.unique().tolist()
     if val_fold is not None and (val_fold not in folds or val_fold == test_fold):
         raise DataError(f"val_fold: found {val_fold}, wanted one of {folds} other than fold {test_fold}, the test's")
-    used = files if cross_fit else files[-1:]
+    used = list(files.items())[0 if cross_fit else -1 :]
     views = [
         _view(path, features, test_fold, val_fold, transductive, cross_fit, features is final)
         for path, features in used
@@ -109,7 +122,7 @@ def test_files(
 
 
 def _read_folder(folder: Path) -> dict[Path, Features]:
-    paths = sorted(note.with_suffix(".npy") for note in folder.glob("*.json") if note.with_suffix(".npy").is_file())
+    paths = sorted({path.with_suffix(".npy") for path in folder.glob("*") if path.suffix in (".npy", ".json")})
     if not paths:
         found = "no feature files (.npy with .json)" if folder.is_dir() else "no such folder"
         raise DataError(

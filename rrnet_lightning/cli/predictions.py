@@ -15,7 +15,7 @@ from rrnet_lightning.candidates.feature_writer import FeatureWriter
 from rrnet_lightning.checkpoints import Predictions
 from rrnet_lightning.data.files.atomic import atomic
 from rrnet_lightning.data.files.root import user_path
-from rrnet_lightning.errors import OutputError
+from rrnet_lightning.errors import OutputError, reason
 
 Rows = Literal["pairs", "best"]
 ENDINGS = (".parquet", ".csv")
@@ -101,7 +101,7 @@ class PredictionWriter(Callback):
             yield
         except OSError as error:
             raise OutputError(
-                f"--predictions.path: {self._file} cannot be written ({error.strerror or error}). Nothing was left "
+                f"--predictions.path: {self._file} cannot be written ({reason(error)}). Nothing was left "
                 "behind. Free some space, or choose another place"
             ) from error
 

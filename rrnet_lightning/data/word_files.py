@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rrnet_lightning.data.files.root import user_path
-from rrnet_lightning.errors import DataError
+from rrnet_lightning.errors import DataError, reason
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
@@ -70,8 +70,8 @@ def _read_file(path: Path, wanted: Collection[str]) -> WordVectors:
         kind = "word2vec binary, as its name has .bin" if binary else "word2vec, fastText or GloVe text"
         advice = "Of fastText, take the .vec; its .bin is of another format. " if binary else ""
         raise DataError(
-            f"{path}: not a readable file of word vectors ({error}). Wanted {kind}: each word with equally many "
-            f"numbers. {advice}Get the file again, or check its format."
+            f"{path}: not a readable file of word vectors ({reason(error)}). Wanted {kind}: each word with "
+            f"equally many numbers. {advice}Get the file again, or check its format."
         ) from error
 
 
@@ -132,8 +132,8 @@ def _load_collection(name: str) -> "KeyedVectors":
             words = gensim.downloader.load(name)
     except Exception as error:  # the downloader raises bare Exceptions, and runs a module fetched with the vectors
         raise DataError(
-            f"{name}: no file of this name, and gensim could not load it from its collection ({error}). Without "
-            "network, give the path of a file of word vectors, or null for spelling vectors; else check the name."
+            f"{name}: no file of this name, and gensim could not load it from its collection ({reason(error)}). "
+            "Without network, give the path of a file of word vectors, or null for vectors of the spelling."
         ) from error
     if not isinstance(words, KeyedVectors):
         raise DataError(f"{name}: found a {type(words).__name__} in gensim's collection, wanted word vectors.")

@@ -15,7 +15,7 @@ from rrnet_lightning.data.checks import check_finite
 from rrnet_lightning.data.files.atomic import atomic
 from rrnet_lightning.data.files.root import cache_root, user_path
 from rrnet_lightning.data.word_files import Vector, read_words
-from rrnet_lightning.errors import DataError
+from rrnet_lightning.errors import DataError, reason
 
 Unknown = Literal["error", "spelling"]
 
@@ -134,4 +134,4 @@ def _write_cache(file: Path, vectors: Vector) -> None:
         with atomic(file) as part:
             np.save(part, vectors)
     except OSError as error:
-        warnings.warn(f"{file}: word vectors could not be kept for later runs ({error}).", stacklevel=3)
+        warnings.warn(f"{file}: word vectors could not be kept for later runs ({reason(error)}).", stacklevel=3)

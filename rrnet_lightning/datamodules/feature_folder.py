@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from lightning.pytorch.utilities import rank_zero_info
 
+from rrnet_lightning.candidates.features import Features
 from rrnet_lightning.candidates.samples import ScoredSamples
-from rrnet_lightning.candidates.views import feature_views, test_files
+from rrnet_lightning.candidates.views import test_files, views_of
 from rrnet_lightning.data.files.root import data_root
 from rrnet_lightning.errors import DataError
 
@@ -40,30 +42,28 @@ class FeatureFolder:
 
     def views(self, transductive: bool) -> list[ScoredSamples]:
         """Read all views, the final one last."""
-        *others, final = self._about[2]  # refuses features of another data set
+        *others, final = self._about[2]
         learns = f"learns in the spaces of {', '.join(others)}, " if others and self.cross_fit else ""
         rank_zero_info(f"{self.folder}, fold {self.test_fold}: {learns}answers in that of {final}")
-        return feature_views(
-            self.folder,
-            self.test_fold,
-            self.val_fold,
-            transductive=transductive,
-            cross_fit=self.cross_fit,
-            backbone=self.backbone,
-            checksum=self.checksum,
-        )
+        files = self._files
+        del self._files  # as large as the views; read again if ever asked for again
+        return views_of(files, self.test_fold, self.val_fold, transductive=transductive, cross_fit=self.cross_fit)
 
     @cached_property
     def _about(self) -> tuple[Sequence[str], int, list[str]]:
         """Class names, width and names of the files, the final view's last."""
-        files = test_files(self.folder, self.test_fold, backbone=self.backbone, checksum=self.checksum)
-        final = list(files.values())[-1]
+        final = list(self._files.values())[-1]
         if final.dataset != self.dataset:
             raise DataError(
                 f"{self.folder}: found features of {final.dataset}, wanted {self.dataset}. Correct --data.features or "
                 "--data.dataset"
             )
-        return final.names, final.features.shape[1], [file.stem for file in files]
+        return final.names, final.features.shape[1], [file.stem for file in self._files]
+
+    @cached_property
+    def _files(self) -> dict[Path, Features]:
+        """The files without the test fold, read once for widths and views."""
+        return test_files(self.folder, self.test_fold, backbone=self.backbone, checksum=self.checksum)
 
 
 def default_words(root: str | None) -> str | None:

@@ -1,7 +1,10 @@
+import hashlib
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -52,13 +55,47 @@ def test_fields_that_do_not_fit_are_named(change: dict[str, object], message: st
         replace(some_features(), **change)  # type: ignore[arg-type]
 
 
+def as_format_1(note: Path) -> str:
+    """Write the note as it was when its digest was of the numbers alone; returns the text."""
+    values = json.loads(note.read_text())
+    array = np.load(note.with_suffix(".npy"))
+    note.write_text(json.dumps({**values, "format": 1, "content": hashlib.sha256(array.tobytes()).hexdigest()}))
+    return note.read_text()
+
+
+def test_format_1_is_read_still(tmp_path: Path) -> None:
+    keep_features(tmp_path / "x.npy", some_features())
+    as_format_1(tmp_path / "x.json")
+    assert read_features(tmp_path / "x.npy").ids == some_features().ids
+
+
+@pytest.mark.parametrize("field", ["label", "fold", "left_out", "ids", "recipe"])
+def test_the_digest_covers_the_note(tmp_path: Path, field: str) -> None:
+    keep_features(tmp_path / "x.npy", some_features())
+    values = json.loads((tmp_path / "x.json").read_text())
+    values[field] = values[field][::-1]
+    (tmp_path / "x.json").write_text(json.dumps(values))
+    with pytest.raises(DataError, match="content"):
+        read_features(tmp_path / "x.npy")
+
+
 def test_damage_is_named(tmp_path: Path) -> None:
     file, note = tmp_path / "x.npy", tmp_path / "x.json"
-    with pytest.raises(DataError, match=r"x\.npy: no such file"):
+    with pytest.raises(DataError, match=r"x\.json: cannot be read \(No such file"):
         read_features(file)
     keep_features(file, some_features())
-    whole, text = file.read_bytes(), note.read_text()
-    for damaged, message in ((whole[:-4], "damaged"), (whole[:-1] + bytes([whole[-1] ^ 1]), "content: the numbers")):
+    whole, text = file.read_bytes(), as_format_1(note)
+    archive = io.BytesIO()
+    np.savez(archive, x=np.zeros(3))
+    for damaged, message in (
+        (whole[:-4], r"x\.npy: cannot be read"),
+        (b"", r"x\.npy: cannot be read"),
+        (b"PK\3\4 junk", r"x\.npy: cannot be read"),
+        (archive.getvalue(), "found an archive of arrays, wanted one array"),
+        (whole.replace(b"<f4", b"<i4"), r"found int32 numbers \(6, 5\), wanted float32 any x any"),
+        (whole.replace(b"<f4", b"|O "), r"x\.npy: cannot be read"),
+        (whole[:-1] + bytes([whole[-1] ^ 1]), r"content: .* not as they were written"),
+    ):
         file.write_bytes(damaged)
         with pytest.raises(DataError, match=message):
             read_features(file)
@@ -71,6 +108,9 @@ def test_damage_is_named(tmp_path: Path) -> None:
         note.write_text(json.dumps(json.loads(text) | change))
         with pytest.raises(DataError, match=message):
             read_features(file)
+    note.write_text("[]")
+    with pytest.raises(DataError, match=r"x\.json: found a list"):
+        read_features(file)
     note.write_text(json.dumps({name: value for name, value in json.loads(text).items() if name != "checksum"}))
     with pytest.raises(DataError, match="no 'checksum'"):
         read_features(file)

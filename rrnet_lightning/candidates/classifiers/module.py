@@ -16,7 +16,7 @@ from rrnet_lightning.candidates.classifiers.base import Backbone
 from rrnet_lightning.candidates.classifiers.sound_augment import ten_crops
 from rrnet_lightning.checkpoints import trained_config
 from rrnet_lightning.data.files.root import user_path
-from rrnet_lightning.errors import DataError
+from rrnet_lightning.errors import DataError, reason
 from rrnet_lightning.schedulers import WarmupCosineLR
 from rrnet_lightning.trainable import TrainableModule
 
@@ -185,7 +185,7 @@ def start_from(backbone: Backbone, checkpoint: str, left_out: Sequence[int] = ()
         weights = {name.removeprefix("backbone."): value for name, value in saved["state_dict"].items()}
     except (OSError, RuntimeError, LookupError, TypeError, AttributeError, EOFError, pickle.UnpicklingError) as error:
         raise DataError(
-            f"weights: {checkpoint}: cannot be read as a checkpoint ({type(error).__name__}: {error}). Set "
+            f"weights: {checkpoint}: cannot be read as a checkpoint ({type(error).__name__}: {reason(error)}). Set "
             "--model.weights to a last.ckpt of a backbone's run, or to null"
         ) from error
     if left_out and not set(left_out) <= set(theirs or ()):

@@ -9,26 +9,38 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from rrnet_lightning.data.files.atomic import atomic
-from rrnet_lightning.errors import DataError
+from rrnet_lightning.errors import DataError, reason
 
 
-def open_array(
-    file: Path, shape: tuple[int | None, ...], dtype: DTypeLike
-) -> tuple[NDArray[Any], dict[str, Any]] | None:
-    """What `keep_array` made: the array, memory-mapped to be read only, and its note. None: absent or damaged.
+def open_array(file: Path, shape: tuple[int | None, ...], dtype: DTypeLike) -> tuple[NDArray[Any], dict[str, Any]]:
+    """Open what `keep_array` made: the array, memory-mapped to be read only, and its note.
 
     Args:
         file: name ending in `.npy`; the note lies beside it and ends in `.json`.
         shape: wanted shape; None for any length.
         dtype: wanted type of the numbers.
+
+    Raises:
+        DataError: array or note absent, damaged or of another shape or type; the message ends without a remedy.
     """
+    about = file.with_suffix(".json")
     try:
-        note = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
-        array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, EOFError, ValueError):  # a file cut short also ends here: less than its header says
-        return None
+        note = json.loads(about.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{about}: cannot be read ({reason(error)}), wanted the note of {file.name}") from error
+    try:
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # on a damaged file NumPy raises OSError, EOFError, ValueError, BadZipFile ...
+        raise DataError(f"{file}: cannot be read ({reason(error)}), wanted an array") from error
+    if not isinstance(note, dict):
+        raise DataError(f"{about}: found a {type(note).__name__}, wanted an object of names and values")
+    if not isinstance(array, np.ndarray):  # an .npz under another name
+        raise DataError(f"{file}: found an archive of arrays, wanted one array")
     fits = len(array.shape) == len(shape) and all(want in (None, n) for n, want in zip(array.shape, shape, strict=True))
-    return (array, note) if fits and array.dtype == dtype and isinstance(note, dict) else None
+    if not fits or array.dtype != dtype:
+        wanted = " x ".join("any" if length is None else str(length) for length in shape)
+        raise DataError(f"{file}: found {array.dtype} numbers {array.shape}, wanted {np.dtype(dtype)} {wanted}")
+    return array, note
 
 
 def keep_array(
@@ -64,6 +76,6 @@ def keep_array(
             about.write_text(json.dumps(note), encoding="utf-8")
     except OSError as error:
         raise DataError(
-            f"{file}: cannot be written ({error}). Make room, or set the environment variable RRNET_CACHE to a folder "
-            "with room that you may write to."
+            f"{file}: cannot be written ({reason(error)}). Make room, or set the environment variable RRNET_CACHE "
+            "to a folder with room that you may write to."
         ) from error

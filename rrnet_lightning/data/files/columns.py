@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rrnet_lightning.data.files.root import user_path
-from rrnet_lightning.errors import DataError
+from rrnet_lightning.errors import DataError, reason
 
 Ints = NDArray[np.int64]
 Strings = NDArray[np.object_]
@@ -20,7 +20,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions.") from error
+        raise DataError(f"{path}: cannot be read ({reason(error)}). Check the path and its permissions.") from error
 
 
 def read_text(path: Path) -> str:
@@ -114,8 +114,8 @@ def read_matrix(path: str | Path, width: int) -> Table:
         content: dict[str, Any] = loadmat(path)
     except Exception as error:  # on a damaged file scipy raises almost anything: zlib.error, KeyError, TypeError ...
         raise DataError(
-            f"{path}: not a readable MATLAB file ({type(error).__name__}: {error}). It may be cut short or of version "
-            "7.3 (HDF5), which is not supported. Get the file again, or save it with `save -v7`."
+            f"{path}: not a readable MATLAB file ({type(error).__name__}: {reason(error)}). It may be cut short or "
+            "of version 7.3 (HDF5), which is not supported. Get the file again, or save it with `save -v7`."
         ) from error
     arrays = {name: value for name, value in content.items() if isinstance(value, np.ndarray)}
     fits = [n for n, a in arrays.items() if a.ndim == 2 and a.shape[1] == width and a.dtype.kind in "iuf" and len(a)]

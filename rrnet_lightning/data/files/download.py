@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from rrnet_lightning.data.files.root import user_path
-from rrnet_lightning.errors import DataError
+from rrnet_lightning.errors import DataError, reason
 
 TIMEOUT = 30.0  # seconds without a byte
 CHUNK = 1 << 20
@@ -55,8 +55,8 @@ def download(url: str, path: str | Path, sha256: str | None, *, resume: bool = T
         if isinstance(error, DataError):
             raise
         raise DataError(
-            f"{url}: download failed ({error}). Check the network and run the same command again, which goes on after "
-            f"the {_size(part)} bytes kept in {part}; or fetch the file by other means and put it at {path}."
+            f"{url}: download failed ({reason(error)}). Check the network and run the same command again, which goes "
+            f"on after the {_size(part)} bytes kept in {part}; or fetch the file by other means and put it at {path}."
         ) from error
     raise DataError(
         f"{url}: the file fetched has another digest than wanted and was removed.\n  found  sha256 {found}\n"
@@ -92,7 +92,7 @@ def unzip(path: str | Path, folder: str | Path) -> Path:
         raise
     except Exception as error:  # on a damaged archive zipfile also raises zlib.error, RuntimeError, EOFError ...
         raise DataError(
-            f"{path}: cannot be unpacked to {folder} ({type(error).__name__}: {error}). "
+            f"{path}: cannot be unpacked to {folder} ({type(error).__name__}: {reason(error)}). "
             "If the archive is damaged, remove it and download it again."
         ) from error
     return folder

@@ -1,5 +1,6 @@
 """CIFAR-10 and CIFAR-100: small colour images, from torchvision's files or from tiles."""
 
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,9 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
 
-from rrnet_lightning.data.files.columns import read_text
+from rrnet_lightning.data.files.columns import read_bytes, read_text
 from rrnet_lightning.data.files.root import data_root, user_path
-from rrnet_lightning.errors import DataError
+from rrnet_lightning.errors import DataError, reason
 
 SIZE = 32
 TILE_ROWS, TILE_COLUMNS = 25, 40
@@ -61,7 +62,7 @@ def read_cifar(name: Literal["cifar10", "cifar100"], root: str | Path | None = N
         train, test = (known[name](str(folder), train=part, download=download) for part in (True, False))
     except Exception as error:  # RuntimeError when damaged, URLError without network, anything from unpickling
         raise DataError(
-            f"{folder}: no usable {name} ({str(error).strip() or type(error).__name__}). With a network, set download; "
+            f"{folder}: no usable {name} ({reason(error)}). With a network, set download; "
             f"else put the unpacked python version of {name} there."
         ) from error
     pixels = torch.from_numpy(np.concatenate([train.data, test.data]).transpose(0, 3, 1, 2).copy())
@@ -114,11 +115,14 @@ def _decode(files: Sequence[Path]) -> Iterator[NDArray[np.uint8]]:
     from PIL import Image
 
     for file in track(files, f"decoding {len(files)} tiles", transient=True):
+        raw = read_bytes(file)
         try:
-            with Image.open(file) as tile:
+            with Image.open(io.BytesIO(raw)) as tile:
                 pixels = np.asarray(tile)
         except Exception as error:  # on a damaged file PIL raises OSError, SyntaxError, ValueError, EOFError ...
-            raise DataError(f"{file}: cannot be decoded ({error}). It is damaged: get this tile again.") from error
+            raise DataError(
+                f"{file}: cannot be decoded ({reason(error)}). It is damaged: get this tile again."
+            ) from error
         wanted = (TILE_ROWS * SIZE, TILE_COLUMNS * SIZE, 3)
         if pixels.shape != wanted:
             raise DataError(f"{file}: found pixels {pixels.shape}, wanted {wanted}. Get this tile again.")

@@ -7,7 +7,7 @@ from pathlib import Path
 from rrnet_lightning.data.files.download import download, file_sha256, unzip
 from rrnet_lightning.data.files.root import data_root
 from rrnet_lightning.data.ratings.sets import RATING_SETS
-from rrnet_lightning.errors import DataError
+from rrnet_lightning.errors import DataError, reason
 
 
 def fetch_rating_set(name: str, root: str | Path | None = None, url: str | None = None) -> Path:
@@ -39,7 +39,8 @@ def fetch_rating_set(name: str, root: str | Path | None = None, url: str | None 
             _install(download(address, archive, None), address, folder, known.sha256)
     except OSError as error:
         raise DataError(
-            f"{folder}: cannot be filled ({error}). Free the place, or set --data.root to a folder you may write to."
+            f"{folder}: cannot be filled ({reason(error)}). Free the place, or set --data.root to a folder that "
+            "you may write to."
         ) from error
     return folder
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rrnet_lightning.errors import DataError
+from rrnet_lightning.errors import DataError, reason
 
 SUFFIXES = (".wav", ".flac", ".ogg")  # in order of preference
 MAX_PEAK = 4.0  # float files may go a little beyond full scale; more means that they hold other units
@@ -46,17 +46,20 @@ def read_clip(path: Path, seconds: float) -> Clip:
     import soundfile  # here: readers of a cached set need not pay for it
 
     try:
-        if path.stat().st_size == 0:
-            raise _bad(path, "found an empty file, wanted a sound file")
+        with path.open("rb") as raw:  # the library says of a file that may not be read only "System error"
+            if not raw.read(1):
+                raise _bad(path, "found an empty file, wanted a sound file")
         with soundfile.SoundFile(str(path)) as file:
             wanted = min(file.frames, ceil(seconds * file.samplerate))
             channels = file.read(wanted, dtype="float32", always_2d=True)
             clip = Clip(channels.mean(1), file.samplerate, file.channels, file.frames)
             cut = len(channels) < wanted or _is_cut(path, file.format)
     except OSError as error:
-        raise _bad(path, f"cannot be read ({error.strerror})") from error
+        raise _bad(path, f"cannot be read ({reason(error)})") from error
     except soundfile.SoundFileError as error:
-        raise _bad(path, f"cannot be decoded ({str(error).removeprefix('Error : ')}); damaged, or cut short") from error
+        raise _bad(
+            path, f"cannot be decoded ({reason(error).removeprefix('Error : ')}); damaged, or cut short"
+        ) from error
     if cut:
         raise _bad(path, f"is cut short; found {clip.frames} samples and then the end of the file, wanted more")
     if not clip.frames:

@@ -119,10 +119,12 @@ def _digest(table: Path, sounds: Sequence[Path], rate: int, esc10: bool) -> str:
 
 
 def _open(file: Path, rate: int, digest: str) -> EscClips | None:
-    kept = open_array(file, (None, SECONDS * rate), np.int16)
-    if kept is None or kept[1].get("digest") != digest:
+    try:
+        waveforms, note = open_array(file, (None, SECONDS * rate), np.int16)
+    except DataError:  # absent or damaged: made again
         return None
-    waveforms, note = kept
+    if note.get("digest") != digest:
+        return None
     label, fold = torch.tensor(note["label"]), torch.tensor(note["fold"])
     return EscClips(waveforms, label, fold, tuple(note["names"]), note["ids"], rate, note["counts"], digest)
 

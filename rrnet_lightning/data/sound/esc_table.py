@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from rrnet_lightning.data.files.columns import read_text
 from rrnet_lightning.data.sound.audio import SUFFIXES
-from rrnet_lightning.errors import DataError
+from rrnet_lightning.errors import DataError, reason
 
 CSV_FILES = ("meta/esc50.csv", "esc50.csv", "meta/esc10.csv", "esc10.csv")
 COLUMNS = ("filename", "fold", "target", "category")
@@ -113,4 +113,4 @@ def list_sounds(folder: Path) -> list[Path]:
     try:
         return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
     except OSError as error:
-        raise DataError(f"{folder}: cannot be listed ({error.strerror}). Put the sound files there.") from error
+        raise DataError(f"{folder}: cannot be listed ({reason(error)}). Put the sound files there.") from error
