@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rrnet_lightning.data.files.columns import Ints, Table, read_table
 from rrnet_lightning.data.files.root import user_path
-from rrnet_lightning.data.ratings.reader import Ratings, first_rows, rating_column, refuse_outside
+from rrnet_lightning.data.ratings.reader import Dropped, Ratings, first_rows, rating_column, refuse_outside
 from rrnet_lightning.errors import DataError
 
 PARTS = ("train", "val", "test")
@@ -76,7 +76,8 @@ def read_split_dir(split_dir: str | Path, ratings: Ratings) -> tuple[Ratings, Sp
         stay), and the split of these rows. A pair repeated inside one file is kept once, the first, and counted.
 
     Raises:
-        DataError: names file and line of a user, item or rating outside the data, or of a pair that is in two files.
+        DataError: names file and line of a user, item or rating outside the data, or of a pair that is in two files; or
+            no pair has a rating in the data.
     """
     tables = [read_table(user_path(split_dir) / f"{part}.txt", "user item rating", (3,)) for part in PARTS]
     users = _number_column(tables, 0, ratings.user_ids, "user")
@@ -90,12 +91,24 @@ def read_split_dir(split_dir: str | Path, ratings: Ratings) -> tuple[Ratings, Sp
     key = users * ratings.num_items + items
     first = first_rows(key)
     _refuse_overlap(tables, key, part)
+    known = (ratings.user * ratings.num_items + ratings.item).numpy()
+    if not np.isin(key, known).any():
+        user, item = ratings.user_ids[int(ratings.user[0])], ratings.item_ids[int(ratings.item[0])]
+        raise DataError(
+            f"{tables[0].source}: found user {tables[0].columns[0][0]!r} with item {tables[0].columns[1][0]!r}, and no "
+            f"pair in these files that has a rating in the data set. Wanted pairs such as {user!r} with {item!r}. Is "
+            "this split of another data set?"
+        )
     rows = replace(
         ratings,
         user=torch.from_numpy(users[first]),
         item=torch.from_numpy(items[first]),
         rating=torch.from_numpy(np.concatenate(values)[first].astype(np.float32)),
-        dropped={**ratings.dropped, "repeated pairs": len(key) - len(first)},
+        dropped=[
+            *(one for one in ratings.dropped if one.what != "repeated pairs"),
+            Dropped(len(key) - len(first), "repeated pairs"),
+            Dropped(int((~np.isin(known, key)).sum()), "ratings in no file of the split"),
+        ],
     )
     train, val, test = (torch.from_numpy(np.flatnonzero(part[first] == number)) for number in range(len(PARTS)))
     return rows, Split(train, val, test)
@@ -127,7 +140,7 @@ def _number_column(tables: list[Table], column: int, ids: list[str], what: str) 
             row = int(np.argmax(rows < 0))
             raise DataError(
                 f"{table.where(row)}: found {what} {found[row]!r}, which has no rating in the data set. "
-                f"Wanted one of its {len(ids)} {what}s, in the ids of the data set. Is this split of another data set?"
+                f"Wanted one of its {len(ids)} {what}s, such as {ids[0]!r}. Is this file of another data set?"
             )
         numbers.append(rows)
     return np.concatenate(numbers)

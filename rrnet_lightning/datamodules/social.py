@@ -11,7 +11,7 @@ from torch_geometric.data import HeteroData
 from rrnet_lightning.candidates.ratings.scorer import Scorer
 from rrnet_lightning.data.files.root import dataset_folder
 from rrnet_lightning.data.ratings.fetch import fetch_rating_set
-from rrnet_lightning.data.ratings.reader import Ratings, read_ratings
+from rrnet_lightning.data.ratings.reader import Ratings, in_words, read_ratings
 from rrnet_lightning.data.ratings.sets import RATING_SETS
 from rrnet_lightning.data.splits import fold_split, read_pairs, read_split_dir
 from rrnet_lightning.datamodules.base import GraphDataModule
@@ -146,11 +146,10 @@ class SocialDataModule(GraphDataModule):
             self.split = fold_split(len(ratings.rating), self.folds, self.fold, self.seed, self.val_share)
         self._ratings = ratings
         self.source_ids, self.target_ids = ratings.user_ids, ratings.item_ids
-        dropped = ", ".join(f"{count} {what}" for what, count in ratings.dropped.items() if count) or "nothing"
         rank_zero_info(
             f"{len(ratings.rating)} ratings of {ratings.num_users} users and {ratings.num_items} items, "
-            f"{ratings.trust.shape[1]} trust links; dropped: {dropped}; train {len(self.split.train)}, "
-            f"val {len(self.split.val)}, test {len(self.split.test)}"
+            f"{ratings.trust.shape[1]} trust links; dropped: {in_words(ratings.dropped)}; "
+            f"train {len(self.split.train)}, val {len(self.split.val)}, test {len(self.split.test)}"
         )
 
     def _read(self) -> Ratings:

@@ -178,7 +178,7 @@ def test_errors_of_the_little_known_are_told_apart() -> None:
     user, item = torch.tensor([[0, 0], [0, 1], [1, 0], [2, 0], [2, 2]]).unbind(1)
     rating = torch.tensor([1.0, 2, 3, 4, 0])
     names = ["a", "b", "c"]
-    ratings = Ratings(user, item, rating, torch.zeros(2, 0).long(), names, names, (0, 4), {})
+    ratings = Ratings(user, item, rating, torch.zeros(2, 0).long(), names, names, (0, 4), [])
     found = errors(ratings, torch.tensor([0, 1]), torch.tensor([2, 3, 4]), torch.tensor([3.0, 3, 2]))
     assert found["mae"] == pytest.approx(1) and found["rmse"] == pytest.approx((5 / 3) ** 0.5)
     assert found["slices"] == {

@@ -21,12 +21,12 @@ def dense_ratings(users: int, items: int) -> Ratings:
     user, item = torch.arange(users).repeat_interleave(items), torch.arange(items).repeat(users)
     rating = 4.0 * (item % 2) * (user > 0)
     names = [str(number) for number in range(max(users, items))]
-    return Ratings(user, item, rating, torch.zeros(2, 0).long(), names[:users], names[:items], (0, 4), {})
+    return Ratings(user, item, rating, torch.zeros(2, 0).long(), names[:users], names[:items], (0, 4), [])
 
 
 def small_ratings() -> Ratings:
     user, item, rating = torch.tensor([[0, 0, 0], [0, 1, 4], [1, 0, 2], [1, 1, 1], [2, 2, 3]]).unbind(1)
-    return Ratings(user, item, rating.float(), torch.zeros(2, 0).long(), ["a", "b", "c"], ["x", "y", "z"], (0, 4), {})
+    return Ratings(user, item, rating.float(), torch.zeros(2, 0).long(), ["a", "b", "c"], ["x", "y", "z"], (0, 4), [])
 
 
 def need(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

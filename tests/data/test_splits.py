@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 import torch
 
-from rrnet_lightning.data.ratings.reader import Ratings, read_filmtrust
+from rrnet_lightning.data.ratings.reader import Dropped, Ratings, read_filmtrust
 from rrnet_lightning.data.splits import fold_split, read_split_dir
 from rrnet_lightning.errors import DataError
-from tests.fake import write_filmtrust, write_split
+from tests.fake import write_filmtrust, write_lines, write_split
 
 
 def test_folds_partition_the_rows() -> None:
@@ -68,7 +68,7 @@ def test_pair_repeated_in_one_split_file_is_kept_once(tmp_path: Path, ratings: R
     lines = (folder / "train.txt").read_text()
     (folder / "train.txt").write_text(lines + lines.split("\n")[0] + "\n")
     rows, split = read_split_dir(folder, ratings)
-    assert rows.dropped["repeated pairs"] == 1 and len(split.train) == lines.count("\n")
+    assert Dropped(1, "repeated pairs") in rows.dropped and len(split.train) == lines.count("\n")
     assert len(split.train) + len(split.val) + len(split.test) == len(rows.rating)
 
 
@@ -97,6 +97,24 @@ def test_pair_in_two_split_files(tmp_path: Path, ratings: Ratings) -> None:
         DataError, match=rf"test.txt, line {line}: found a pair that also stands in \S*train.txt, line 2"
     ):
         read_split_dir(folder, ratings)
+
+
+def test_split_of_another_data_set(tmp_path: Path, ratings: Ratings) -> None:
+    """Ids may look alike where no pair is the same; pairs that no file names are counted."""
+    rated = set(zip(ratings.user.tolist(), ratings.item.tolist(), strict=True))
+    others = [(u + 1, i + 1, 3) for u in range(30) for i in range(20) if (u, i) not in rated]
+    folder = write_split(tmp_path / "split")
+    rows, _ = read_split_dir(folder, ratings)
+    assert Dropped(0, "ratings in no file of the split") in rows.dropped
+    for number, part in enumerate(("train", "val", "test")):
+        write_lines(folder / f"{part}.txt", others[number::3])
+    with pytest.raises(DataError, match=r"train.txt: found user '1' with item .* Wanted pairs such as '1' with"):
+        read_split_dir(folder, ratings)
+    first = (folder / "test.txt").read_text().split("\n")[0].split()
+    user, item = min(rated)
+    write_lines(folder / "test.txt", [first, (user + 1, item + 1, 3)])
+    rows, _ = read_split_dir(folder, ratings)
+    assert Dropped(len(rated) - 1, "ratings in no file of the split") in rows.dropped
 
 
 def test_split_file_missing(tmp_path: Path, ratings: Ratings) -> None:

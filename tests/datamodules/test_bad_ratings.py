@@ -68,7 +68,7 @@ def own_files(folder: Path, rows: Rows, trust: Rows | None) -> dict[str, Any]:
         ([(1, item, 1 + item % 3) for item in range(12)], None),
         ([(user, 1, 1 + user % 3) for user in range(12)], [(1, 2)]),
         (ROWS, None),
-        (ROWS, [(1, 1), (2, 2), (3, 999)]),
+        (ROWS, [(1, 1), (2, 2), (3, 999), (1, 2)]),
     ],
     ids=["constant", "one user", "one item", "no trust file", "self and unknown trust"],
 )
@@ -112,8 +112,9 @@ def test_useless_trust_is_counted_and_the_run_goes_on(here: Path, caplog: pytest
     with caplog.at_level(logging.INFO):
         main(mini("fit", *OWN, *SCORER))
     assert (
-        "1 trust links; dropped: 1 trust links of weight 0 or less, 2 self trust, 1 trust links to unknown users, "
-        "1 repeated trust links; train "
+        "1 trust links; dropped: 1 trust links of weight 0 or less ('4 5' in trust.txt, line 4), "
+        "2 self trust ('1 1' in trust.txt, line 1), 1 trust links to unknown users ('3 999' in trust.txt, line 3), "
+        "1 repeated trust links ('1 2'"
     ) in caplog.text
     config = str(only_run(here) / "config.yaml")
     main(["predict", "--config", config, "--ckpt_path", "last"])
@@ -125,10 +126,16 @@ def test_useless_trust_is_counted_and_the_run_goes_on(here: Path, caplog: pytest
     "rows, trust, args, message",
     [
         (ROWS, [], [], "trust.txt, line 1: found an empty file, wanted one `truster trustee [weight]` a line"),
-        (ROWS[:3], [(1, 2)], ["--data.folds", "3", "--data.val_share", "0.4"], "scorer.folds: found 2, wanted at most"),
+        (
+            [(1, 1, 3), (2, 1, 3), (2, 2, 3)],
+            [(1, 2)],
+            ["--data.folds", "3", "--data.val_share", "0.4"],
+            "scorer.folds: found 2, wanted at most",
+        ),
+        (ROWS, [("1a", "2a")], [], "trust.txt: found no link that joins two users of own.txt"),
         ([(1, 1, 0), *ROWS], [(1, 2)], [], "own.txt, line 1: found rating 0, wanted 0.5 to 4"),
     ],
-    ids=["empty trust file", "fewer ratings than sets", "a rating outside"],
+    ids=["empty trust file", "fewer ratings than sets", "unknown users", "a rating outside"],
 )
 def test_what_cannot_be_learnt_from_is_refused(
     here: Path, capsys: pytest.CaptureFixture[str], rows: Rows, trust: Rows, args: list[str], message: str
@@ -147,4 +154,4 @@ def test_ciaos_ratings_of_zero(
     assert "rating_with_timestamp.mat" in message and ": found rating 0, wanted 1 to 5" in message
     with caplog.at_level(logging.INFO):
         main(mini("fit", *ciao))
-    assert "dropped: 1 ratings outside the scale, 1 repeated pairs; train " in caplog.text
+    assert "dropped: 1 ratings outside the scale ('1 120' in " in caplog.text and "1 repeated pairs ('" in caplog.text

@@ -129,7 +129,7 @@ def test_counts_are_logged(root: Path, caplog: pytest.LogCaptureFixture) -> None
         data = social(root)
     lines = (root / "filmtrust" / "ratings.txt").read_text().count("\n")
     assert f"{lines - 1} ratings of 30 users and 20 items" in caplog.text
-    assert "dropped: 1 repeated pairs, 1 trust links to unknown users; train " in caplog.text
+    assert "dropped: 1 repeated pairs ('" in caplog.text and "1 trust links to unknown users ('1 130' in" in caplog.text
     assert f"test {len(data.split.test)}" in caplog.text
 
 

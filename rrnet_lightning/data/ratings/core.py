@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from rrnet_lightning.data.ratings.reader import Ratings
+from rrnet_lightning.data.ratings.reader import Dropped, Ratings
 from rrnet_lightning.errors import DataError
 
 
@@ -41,11 +41,11 @@ def k_core(ratings: Ratings, k: int) -> Ratings:
         trust=trust[:, both],
         user_ids=[ratings.user_ids[row] for row in users.tolist()],
         item_ids=[ratings.item_ids[row] for row in items.tolist()],
-        dropped={
-            **ratings.dropped,
-            f"ratings outside the {k}-core": int((~kept).sum()),
-            f"trust links outside the {k}-core": int((~both).sum()),
-        },
+        dropped=[
+            *ratings.dropped,
+            Dropped(int((~kept).sum()), f"ratings outside the {k}-core"),
+            Dropped(int((~both).sum()), f"trust links outside the {k}-core"),
+        ],
     )
 
 

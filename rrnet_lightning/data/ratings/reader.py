@@ -1,20 +1,35 @@
 """Ratings of items by users, with trust between users: FilmTrust, Ciao, and anyone's own text files."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rrnet_lightning.data.files.columns import Floats, Strings, Table, read_matrix, read_table
+from rrnet_lightning.data.files.columns import Floats, Ints, Strings, Table, read_matrix, read_table
 from rrnet_lightning.data.files.root import user_path
 from rrnet_lightning.errors import DataError
 
 Scale = tuple[float, float]
 Outside = Literal["error", "drop"]
+
+
+class Dropped(NamedTuple):
+    """Rows of a file that were left out: how many, what they are, and one of them with its place."""
+
+    rows: int
+    what: str
+    example: str = ""
+
+
+def in_words(dropped: Iterable[Dropped]) -> str:
+    """Say what was left out, such as "3 repeated pairs ('7 12' in ratings.txt, line 40)"; "nothing" without rows."""
+    some = [f"{one.rows:,} {one.what}" + f" ({one.example})" * bool(one.example) for one in dropped if one.rows]
+    return ", ".join(some) or "nothing"
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +44,7 @@ class Ratings:
         user_ids: original ids, in order of their numbers if all are whole numbers, else of their letters.
         item_ids: likewise.
         scale: lowest and highest rating possible.
-        dropped: how many rows of the files were left out, by reason.
+        dropped: what was left out of the files.
     """
 
     user: Tensor
@@ -39,7 +54,7 @@ class Ratings:
     user_ids: list[str]
     item_ids: list[str]
     scale: Scale
-    dropped: dict[str, int]
+    dropped: list[Dropped]
 
     @property
     def num_users(self) -> int:
@@ -70,7 +85,7 @@ def read_ratings(
     Args:
         ratings_path: `user item rating` a line.
         trust_path: `truster trustee [weight]` a line. Links of weight 0 or less, of users without ratings, of a user
-            to itself and repeated links are dropped and counted.
+            to itself and repeated links are dropped and counted; at least one link must be left.
         scale: lowest and highest rating possible; None takes those found.
         outside: ratings outside the scale are an "error", or "drop" them and count them.
 
@@ -130,20 +145,27 @@ def _assemble(table: Table, column: int, trust: Table | None, scale: Scale | Non
     user_ids, user = _number_ids(table.columns[0][inside])
     item_ids, item = _number_ids(table.columns[1][inside])
     first = first_rows(user * len(item_ids) + item)
-    links, dropped = _links(trust, user_ids)
+    repeated = inside.copy()
+    repeated[np.flatnonzero(inside)[first]] = False
+    dropped = [_count(table, "ratings outside the scale", ~inside), _count(table, "repeated pairs", repeated)]
+    links = np.zeros((2, 0), dtype=np.int64)
+    if trust is not None:
+        links, unused = _links(trust, user_ids)
+        dropped += unused
+        if not links.shape[1]:
+            raise DataError(
+                f"{trust.source}: found no link that joins two users of {table.source}: {in_words(unused)}. Wanted ids "
+                f"of users with ratings, such as {user_ids[0]!r}. Give both files the same ids, or leave out the links."
+            )
     return Ratings(
         user=torch.from_numpy(user[first]),
         item=torch.from_numpy(item[first]),
         rating=torch.from_numpy(rating[inside][first].astype(np.float32)),
-        trust=links,
+        trust=torch.from_numpy(links),
         user_ids=user_ids,
         item_ids=item_ids,
         scale=scale,
-        dropped={
-            "ratings outside the scale": int((~inside).sum()),
-            "repeated pairs": int(inside.sum()) - len(first),
-            **dropped,
-        },
+        dropped=dropped,
     )
 
 
@@ -161,21 +183,29 @@ def _number_ids(ids: Strings) -> tuple[list[str], NDArray[np.int64]]:
     return distinct, np.array([number[text] for text in ids], dtype=np.int64)
 
 
-def _links(trust: Table | None, user_ids: list[str]) -> tuple[Tensor, dict[str, int]]:
-    """Trust links between numbered users, [2, L] long, and the numbers of links dropped."""
+def _links(trust: Table, user_ids: list[str]) -> tuple[Ints, list[Dropped]]:
+    """Trust links between numbered users, [2, L], and what was left out."""
     number = {text: row for row, text in enumerate(user_ids)}
-    ids = trust.columns[:2] if trust is not None else [np.array([], dtype=object)] * 2
+    ids = trust.columns[:2]
     ends = np.array([[number.get(text, -1) for text in column] for column in ids], dtype=np.int64)
-    weight = trust.floats(2, "weight") if trust is not None and len(trust.columns) == 3 else np.ones(ends.shape[1])
+    weight = trust.floats(2, "weight") if len(trust.columns) == 3 else np.ones(ends.shape[1])
     weak = weight <= 0
     own = (ids[0] == ids[1]) & ~weak
     unknown = (ends < 0).any(axis=0) & ~weak & ~own
-    known = ends[:, ~(weak | own | unknown)]
-    links = known[:, first_rows(known[0] * len(user_ids) + known[1])]
-    dropped = {
-        "trust links of weight 0 or less": int(weak.sum()),
-        "self trust": int(own.sum()),
-        "trust links to unknown users": int(unknown.sum()),
-        "repeated trust links": known.shape[1] - links.shape[1],
-    }
-    return torch.from_numpy(links), dropped
+    good = ~(weak | own | unknown)
+    first = np.flatnonzero(good)[first_rows(ends[0, good] * len(user_ids) + ends[1, good])]
+    good[first] = False  # what is left are repetitions
+    return ends[:, first], [
+        _count(trust, "trust links of weight 0 or less", weak),
+        _count(trust, "self trust", own),
+        _count(trust, "trust links to unknown users", unknown),
+        _count(trust, "repeated trust links", good),
+    ]
+
+
+def _count(table: Table, what: str, rows: NDArray[np.bool_]) -> Dropped:
+    """Say how many rows were left out and where the first of them stands. rows: [N] of the table."""
+    if not rows.any():
+        return Dropped(0, what)
+    row = int(np.argmax(rows))
+    return Dropped(int(rows.sum()), what, f"'{table.columns[0][row]} {table.columns[1][row]}' in {table.where(row)}")

@@ -27,7 +27,7 @@ def test_core_is_what_one_by_one_removal_leaves(tmp_path: Path) -> None:
     triples = zip(core.user.tolist(), core.item.tolist(), core.rating.tolist(), strict=True)
     assert {(core.user_ids[u], core.item_ids[i]): r for u, i, r in triples} == left
     assert 0 < len(left) < len(ratings.rating)
-    dropped = core.dropped
+    dropped = {one.what: one.rows for one in core.dropped}
     assert dropped["ratings outside the 8-core"] == len(ratings.rating) - len(left) > 0
     assert dropped["trust links outside the 8-core"] == ratings.trust.shape[1] - core.trust.shape[1] > 0
     old = {(ratings.user_ids[u], ratings.user_ids[v]) for u, v in ratings.trust.T.tolist()}

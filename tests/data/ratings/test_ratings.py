@@ -7,10 +7,14 @@ import torch
 from scipy.io import savemat
 
 from rrnet_lightning.data.files.root import dataset_folder
-from rrnet_lightning.data.ratings.reader import Ratings, read_ciao, read_filmtrust, read_ratings
+from rrnet_lightning.data.ratings.reader import Ratings, in_words, read_ciao, read_filmtrust, read_ratings
 from rrnet_lightning.data.ratings.sets import RATING_SETS
 from rrnet_lightning.errors import DataError
 from tests.fake import rating_rows, trust_rows, write_ciao, write_filmtrust
+
+
+def dropped(ratings: Ratings) -> dict[str, int]:
+    return {one.what: one.rows for one in ratings.dropped}
 
 
 def real(name: str) -> Path:
@@ -36,8 +40,8 @@ def test_real_filmtrust() -> None:
     ratings = read_filmtrust(real("filmtrust"))
     check_invariants(ratings)
     assert (len(ratings.rating), ratings.num_users, ratings.num_items) == (35494, 1508, 2071)
-    assert ratings.dropped["repeated pairs"] == 3
-    assert ratings.trust.shape == (2, 1632) and ratings.dropped["trust links to unknown users"] == 1853 - 1632
+    assert dropped(ratings)["repeated pairs"] == 3
+    assert ratings.trust.shape == (2, 1632) and dropped(ratings)["trust links to unknown users"] == 1853 - 1632
     assert set(ratings.rating.tolist()) == {0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0}
 
 
@@ -46,11 +50,11 @@ def test_real_ciao() -> None:
     ratings = read_ciao(folder)
     check_invariants(ratings)
     assert (len(ratings.rating), ratings.num_users, ratings.num_items) == (282619, 7375, 105096)
-    assert ratings.dropped["ratings outside the scale"] == 34
-    assert ratings.dropped["repeated pairs"] == 284086 - 34 - 282619
+    assert dropped(ratings)["ratings outside the scale"] == 34
+    assert dropped(ratings)["repeated pairs"] == 284086 - 34 - 282619
     assert ratings.trust.shape == (2, 111781)
     whole = read_ciao(folder, scale=(0, 5), outside="error")
-    assert (len(whole.rating), whole.num_items, whole.dropped["ratings outside the scale"]) == (282650, 105114, 0)
+    assert (len(whole.rating), whole.num_items, dropped(whole)["ratings outside the scale"]) == (282650, 105114, 0)
 
 
 @pytest.mark.parametrize(
@@ -65,9 +69,9 @@ def test_fake_sets_read_back(tmp_path: Path, name: str, write: Callable[[Path], 
     rows = [(int(ratings.user_ids[u]), int(ratings.item_ids[i]), r) for u, i, r in triples]
     assert rows == rating_rows(levels)
     assert [(int(ratings.user_ids[a]), int(ratings.user_ids[b])) for a, b in ratings.trust.T] == trust_rows()
-    assert ratings.dropped["repeated pairs"] == 1
-    assert ratings.dropped["ratings outside the scale"] == (name == "ciao")
-    assert ratings.dropped["trust links to unknown users"] == (name == "filmtrust")
+    assert dropped(ratings)["repeated pairs"] == 1
+    assert dropped(ratings)["ratings outside the scale"] == (name == "ciao")
+    assert dropped(ratings)["trust links to unknown users"] == (name == "filmtrust")
 
 
 def test_own_files_any_ids_and_separators(tmp_path: Path) -> None:
@@ -79,7 +83,7 @@ def test_own_files_any_ids_and_separators(tmp_path: Path) -> None:
     assert (ratings.user.tolist(), ratings.item.tolist()) == ([1, 0, 1], [1, 1, 0])
     assert ratings.rating.tolist() == [3.0, 4.0, 5.0]  # of the repeated pair, the first row
     assert ratings.trust.tolist() == [[1], [0]]
-    assert ratings.dropped == {
+    assert dropped(ratings) == {
         "ratings outside the scale": 0,
         "repeated pairs": 1,
         "trust links of weight 0 or less": 1,
@@ -87,6 +91,29 @@ def test_own_files_any_ids_and_separators(tmp_path: Path) -> None:
         "trust links to unknown users": 1,
         "repeated trust links": 1,
     }
+    assert in_words(ratings.dropped) == (
+        f"1 repeated pairs ('zoë b' in {path}, line 5), "
+        f"1 trust links of weight 0 or less ('ann zoë' in {trust}, line 4), "
+        f"1 self trust ('ann ann' in {trust}, line 2), 1 trust links to unknown users ('ann bob' in {trust}, line 3), "
+        f"1 repeated trust links ('zoë ann' in {trust}, line 5)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("links", "found"),
+    [
+        ("7a 8a\n9a 7a\n", "2 trust links to unknown users ('7a 8a' in"),
+        ("1 1 1\n1 2 0\n", "1 trust links of weight 0 or less ('1 2' in"),
+    ],
+)
+def test_links_of_which_none_can_be_used(tmp_path: Path, links: str, found: str) -> None:
+    path, trust = tmp_path / "r.txt", tmp_path / "t.txt"
+    path.write_text("7 1 3\n1 1 3\n2 1 3\n")
+    trust.write_text(links)
+    with pytest.raises(DataError) as error:
+        read_ratings(path, trust)
+    assert str(error.value).startswith(f"{trust}: found no link") and found in str(error.value)
+    assert "such as '1'" in str(error.value)
 
 
 @pytest.mark.parametrize("ids, order", [("10 9 -1", ["-1", "9", "10"]), ("10 9 x", ["10", "9", "x"])])
@@ -105,7 +132,7 @@ def test_outside_the_scale(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"r.txt, line 3: found rating 9, wanted 1 to 5.*outside: drop"):
         read_ratings(path, scale=(1, 5))
     ratings = read_ratings(path, scale=(1, 5), outside="drop")
-    assert ratings.rating.tolist() == [3.0, 4.0] and ratings.dropped["ratings outside the scale"] == 1
+    assert ratings.rating.tolist() == [3.0, 4.0] and dropped(ratings)["ratings outside the scale"] == 1
     with pytest.raises(DataError, match=r"no rating inside the scale 6 to 7"):
         read_ratings(path, scale=(6, 7), outside="drop")
     with pytest.raises(DataError, match=r"scale: found \(5, 1\), wanted .* the lower one first"):
