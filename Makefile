@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test
+.PHONY: help venv demo docs test
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -19,13 +19,16 @@ venv: .venv/.installed  ## create or update .venv (again only when pyproject.tom
 	@if test -e .venv/.unfinished; then echo "The last set-up did not finish: starting over."; rm -rf .venv/*; fi
 	@mkdir -p .venv && touch .venv/.unfinished
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --no-input --editable '.[dev]' --constraint constraints.txt
+	$(BIN)/python -m pip install --no-input --editable '.[dev,docs]' --constraint constraints.txt
 	@rm .venv/.unfinished && touch $@
 
 demo: venv  ## see it work in a minute, without a download or an account
 	$(BIN)/python -m rrnet_lightning.cli.demo
 
-test: venv  ## style, types and tests: everything CI runs
+docs: venv  ## build the documentation into site/, without a warning
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+test: docs  ## style, types, the site and tests: everything CI runs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -1,4 +1,4 @@
-"""Every command and every Python example of the README, run as it stands on miniature data."""
+"""Every command and every Python example of the README and the docs, run as it stands on miniature data."""
 
 import re
 import shlex
@@ -12,7 +12,8 @@ from rrnet_lightning.cli.command import main
 from tests.command import PROJECT
 from tests.fake import write_ciao, write_cifar, write_features
 
-README = (PROJECT / "README.md").read_text(encoding="utf-8")
+PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+TEXT = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
 BRIEF = ["--data.root", "data", "--data.steps_per_epoch", "1", "--trainer.accelerator", "cpu"]
 BRIEF += [
     "--trainer.logger",
@@ -25,11 +26,11 @@ BRIEF += [
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+    return [block for text in TEXT.values() for block in re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)]
 
 
 def commands(program: str) -> Iterator[list[str]]:
-    """Arguments of every command line that starts with ``program``, in the order of the README."""
+    """Arguments of every command line that starts with ``program``, in the order of the pages."""
     for block in blocks("bash"):
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
@@ -70,11 +71,12 @@ def test_make_targets_exist() -> None:
 
 
 def test_python_examples_run(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second defines a task, which is then trained."""
+    """The README's, then those of the page on a task of one's own: the first defines it, and it is trained."""
     monkeypatch.setenv("RRNET_DATA", "data")
     quiet = "logger=False, enable_checkpointing=False, enable_progress_bar=False, accelerator='cpu'"
-    use, task = (block.replace("logger=False", quiet) for block in blocks("python"))
+    use, task, again = (block.replace("logger=False", quiet) for block in blocks("python"))
     exec(use, {})
+    exec(again, {})
     train = f"""
 import lightning as L
 from rrnet_lightning.module import RRNetModule
@@ -90,13 +92,19 @@ trainer.fit(model, data)
     assert isinstance(metrics, dict) and metrics["test/candidate_recall"] == 1.0
 
 
-def test_linked_files_exist() -> None:
-    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
-    assert links and all((PROJECT / link).exists() for link in links)
+@pytest.mark.parametrize("page", [*PAGES, PROJECT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_linked_files_exist(page: Path) -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len(TEXT["README.md"].splitlines()) < 150
 
 
 def test_every_config_is_named() -> None:
-    stem, names = "social_filmtrust_", re.search(r"`social_filmtrust_\{(.*?)\}\.yaml`", README)
+    tasks = TEXT["tasks.md"]
+    stem, names = "social_filmtrust_", re.search(r"`social_filmtrust_\{(.*?)\}\.yaml`", tasks)
     assert names
-    named = README + " ".join(f"{stem}{name}.yaml" for name in names[1].split(","))
+    named = tasks + " ".join(f"{stem}{name}.yaml" for name in names[1].split(","))
     assert [file.name for file in (PROJECT / "configs").glob("*.yaml") if file.name not in named] == []
