@@ -11,6 +11,7 @@ from typing import Any
 
 import lightning as L
 import torch
+from jsonargparse.typing import PositiveInt
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -28,6 +29,7 @@ from rrnet_lightning.cli.configs import with_config_files
 from rrnet_lightning.cli.parser import Parser, check_class
 from rrnet_lightning.cli.predictions import PredictionTable, PredictionWriter
 from rrnet_lightning.cli.runs import WIDTHS, check_same_data, check_typed, find_checkpoint, run_folder
+from rrnet_lightning.cli.threads import Threads
 from rrnet_lightning.errors import OptionError, RRNetError, RunError
 
 
@@ -81,6 +83,7 @@ class RRNetCLI(LightningCLI):
         parser.set_defaults({"checkpoint.filename": "best", "checkpoint.enable_version_counter": False})
         parser.add_lightning_class_args(PredictionWriter, "predictions")
         parser.add_class_arguments(Wandb, "wandb")
+        parser.add_argument("--threads", type=PositiveInt | None, help="threads to use; null: as the graph wants")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Choose the run folder: that of the checkpoint to resume or test, else a new one."""
@@ -116,6 +119,11 @@ class RRNetCLI(LightningCLI):
         if checkpoint and trained_config(torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)):
             super()._parse_ckpt_path()
 
+    def before_instantiate_classes(self) -> None:
+        """Set the number of threads before data are read."""
+        self.threads = Threads(self.config[self.config.subcommand].threads)
+        self.threads.start()
+
     def instantiate_classes(self) -> None:
         """Build data, model and trainer; what one of them refuses is said in its own words, not in the parser's."""
         try:
@@ -130,7 +138,7 @@ class RRNetCLI(LightningCLI):
         """Add the callbacks of every run, and the loggers unless the user chose others."""
         trainer = self._get(self.config_init, "trainer")
         chosen = trainer.callbacks or []
-        trainer.callbacks = list(chosen) if isinstance(chosen, list) else [chosen]
+        trainer.callbacks = [*(chosen if isinstance(chosen, list) else [chosen]), self.threads]
         if trainer.logger is None or trainer.logger is True:
             options = {
                 name: value for name, value in asdict(self._get(self.config_init, "wandb")).items() if value is not None

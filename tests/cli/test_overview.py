@@ -30,7 +30,7 @@ def test_overview_names_every_config_and_command(words: list[str], capsys: pytes
     said = capsys.readouterr().out
     assert all(f"  {file.stem} " in said for file in (PROJECT / "configs").glob("*.yaml"))
     assert "fit --config image_digits" in said
-    assert all(command in said for command in ("crossfit", "demo", "predict"))
+    assert all(command in said for command in ("crossfit", "demo", "doctor", "predict"))
 
 
 def test_fit_alone_shows_the_overview(capsys: pytest.CaptureFixture[str]) -> None:
