@@ -1,7 +1,7 @@
 """RRNetModule: the network, an objective and an optimiser behind Lightning's Trainer."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from rrnet_lightning.graph.schema import INTER, SOURCE, TARGET
 from rrnet_lightning.nn.layers import Kernel
 from rrnet_lightning.nn.ops import Aggregation
 from rrnet_lightning.nn.rrnet import PAPER_SOUND, RRNet, Unit
-from rrnet_lightning.objectives import MappingObjective, Objective, RatingObjective
+from rrnet_lightning.objectives import MappingObjective, Objective, RatingObjective, describe, rebuild
 from rrnet_lightning.trainable import TrainableModule, wide
 
 Scored = tuple[Tensor, Tensor, Tensor]  # logits, y and source of the supervised edges
@@ -33,8 +33,10 @@ class RRNetModule(TrainableModule):
     Args:
         source_dim, target_dim, edge_dim: attribute widths; the command line links them to the data.
         hidden_dim, units, kernel, aggregation, edge_state, residual, norm, dropout, prior, linear: see ``RRNet``.
-        objective: what a score means; the default is a mapping by softmax over each source's candidates.
-        optimizer: parameters -> optimiser. Default: the paper's SGD.
+        objective: what a score means; the default is a mapping by softmax over each source's candidates. A checkpoint
+            keeps its class and options.
+        optimizer: parameters -> optimiser. Default: the paper's SGD. It and the scheduler, given as objects, are not
+            kept in checkpoints: to train on from one, give them again.
         scheduler: optimiser -> learning-rate scheduler, see :class:`TrainableModule`; None keeps the rate.
         compile: run the network through ``torch.compile`` (for full graphs: shapes of sampled batches change).
 
@@ -80,7 +82,10 @@ class RRNetModule(TrainableModule):
             prior=prior,
             linear=linear,
         )
-        self.objective = objective or MappingObjective()
+        # a checkpoint brings it as plain values
+        self.objective = rebuild(objective) if isinstance(objective, Mapping) else objective or MappingObjective()
+        if isinstance(objective, Objective) and "objective" not in self.hparams:
+            self.hparams["objective"] = describe(objective)
         self.optimizer, self.scheduler = optimizer, scheduler
         self.metrics = nn.ModuleDict({stage: self.objective.metrics(f"{stage}/") for stage in ("val", "test")})
         # a metric, as Lightning's sync_dist rounds half the number of edges of two processes down to a whole one
@@ -131,7 +136,8 @@ class RRNetModule(TrainableModule):
         size = len(y)
         if stage == "train":
             self.log("train/loss", loss, batch_size=max(size, 1), on_step=False, on_epoch=True)
-        elif size:
+            return self.mean_over_processes(loss, self.objective.units(y, source))
+        if size:
             metrics, mean = self.metrics[stage], self.losses[stage]
             assert isinstance(metrics, MetricCollection) and isinstance(mean, MeanMetric)
             mean.update(loss.detach(), size)
@@ -167,9 +173,5 @@ class RRNetModule(TrainableModule):
 
 def in_type(data: HeteroData, dtype: torch.dtype) -> HeteroData:
     """Return a graph whose floating-point fields are of one type; the given one stays as it is."""
-    data = copy.copy(data)
-    for store in data.stores:
-        for name, value in store.items():
-            if isinstance(value, Tensor) and value.is_floating_point():
-                store[name] = value.to(dtype)
-    return data
+    changed: HeteroData = copy.copy(data).apply(lambda value: value.to(dtype) if value.is_floating_point() else value)
+    return changed

@@ -1,13 +1,15 @@
 """What a score means: loss, metrics and readout of a mapping (is this the pair?) or a rating (how much?)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics import MeanAbsoluteError, MeanMetric, MeanSquaredError, Metric, MetricCollection
+
+from rrnet_lightning.errors import CheckpointError
 
 
 class Objective(nn.Module, ABC):
@@ -21,6 +23,14 @@ class Objective(nn.Module, ABC):
     @abstractmethod
     def loss(self, logits: Tensor, y: Tensor, source: Tensor) -> Tensor:
         """Return the mean loss, a scalar; zero (with a gradient) where there is nothing to learn from."""
+
+    def units(self, y: Tensor, source: Tensor) -> Tensor:
+        """Return how many units :meth:`loss` is the mean of, a scalar: edges, unless an objective says otherwise."""
+        return torch.tensor(len(y), device=y.device)
+
+    def options(self) -> dict[str, Any] | None:
+        """Return the plain arguments that make this objective anew; None where a checkpoint cannot hold them."""
+        return None
 
     @abstractmethod
     def predict(self, logits: Tensor, source: Tensor) -> Tensor:
@@ -62,6 +72,14 @@ class MappingObjective(Objective):
         share = torch.where(answerable, y / positives.clamp(min=1), 0)
         sources = (y / positives.clamp(min=1)).sum().clamp(min=1)
         return -(share * log_softmax(logits, source)).sum() / sources
+
+    def units(self, y: Tensor, source: Tensor) -> Tensor:
+        """Edges, or sources with a true candidate."""
+        return (_per_source(y, source) > 0).sum() if self.readout == "per_source" else super().units(y, source)
+
+    def options(self) -> dict[str, Any]:
+        """The arguments."""
+        return {"readout": self.readout, "recall_at": self.recall_at}
 
     def predict(self, logits: Tensor, source: Tensor) -> Tensor:
         """Probability of each pair."""
@@ -113,6 +131,10 @@ class RatingObjective(Objective):
         rating = self.predict(logits, source)
         return F.mse_loss(rating, y) if self.kind == "mse" else F.huber_loss(rating, y, delta=self.delta)
 
+    def options(self) -> dict[str, Any]:
+        """The arguments."""
+        return {"low": self.low, "high": self.high, "loss": self.kind, "delta": self.delta}
+
     def predict(self, logits: Tensor, source: Tensor) -> Tensor:
         """Ratings on the scale."""
         return self.low + (self.high - self.low) * logits.sigmoid()
@@ -124,6 +146,34 @@ class RatingObjective(Objective):
             "rmse": MeanSquaredError(squared=False),
         }
         return MetricCollection(metrics, prefix=prefix, compute_groups=False)
+
+
+def describe(objective: Objective) -> dict[str, Any]:
+    """Return an objective's class and options as plain values, as a config says them, for a checkpoint to hold."""
+    cls = type(objective)
+    return {"class_path": f"{cls.__module__}.{cls.__qualname__}", "init_args": objective.options()}
+
+
+def rebuild(described: Mapping[str, Any]) -> Objective:
+    """Return the objective that :func:`describe` described. A class of your own must have been imported.
+
+    Raises:
+        CheckpointError: it is not known here, or the checkpoint could not hold its options.
+    """
+    name, options = described["class_path"], described.get("init_args", {})
+    known = {f"{cls.__module__}.{cls.__qualname__}": cls for cls in _subclasses(Objective)}
+    if name not in known or options is None:
+        found = "which does not say its options()" if name in known else "which is not imported"
+        raise CheckpointError(
+            f"objective: found {name}, {found}, wanted one that can be made anew. Give it: "
+            "load_from_checkpoint(path, objective=...)"
+        )
+    objective: Objective = known[name](**options)
+    return objective
+
+
+def _subclasses(cls: type[Any]) -> list[type[Any]]:
+    return [found for sub in cls.__subclasses__() for found in (sub, *_subclasses(sub))]
 
 
 class HitRate(MeanMetric):

@@ -50,3 +50,34 @@ def test_two_processes_train_and_measure_like_one(here: Path) -> None:
     parts = [pq.read_table(here / f"predictions-{rank}.parquet").to_pydict() for rank in (0, 1)]
     pairs = [pair for part in parts for pair in zip(part["source"], part["target"], strict=True)]
     assert len(set(pairs)) == len(pairs) == 58
+
+
+OWN = """
+seed_everything: 0
+model:
+  class_path: RRNetModule
+  init_args:
+    hidden_dim: 4
+    units: [intra, inter, inter]
+    optimizer: {class_path: torch.optim.SGD, init_args: {lr: 0.1}}
+data: tests.two_graphs.TwoGraphs
+trainer:
+  {max_epochs: 1, accelerator: cpu, use_distributed_sampler: false, enable_progress_bar: false, logger: false}
+checkpoint: {monitor: null}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not torch.distributed.is_available() or os.name != "posix", reason="no gloo here")
+def test_two_processes_learn_the_weights_of_one_with_both_their_graphs(here: Path) -> None:
+    """One graph has far more answerable sources than the other: a mean of two means would be another mean."""
+    (here / "own.yaml").write_text(OWN)
+    fit = ["fit", "--config", "own.yaml", "--trainer.default_root_dir"]
+    run(here, [*fit, "two", "--trainer.strategy", "ddp", "--trainer.devices", "2"])
+    main([*fit, "one"])
+    one, two = (
+        torch.load(next(here.glob(f"{name}/*/checkpoints/last.ckpt")), weights_only=True) for name in ("one", "two")
+    )
+    assert one["global_step"] == two["global_step"] == 3
+    for name, weight in one["state_dict"].items():
+        torch.testing.assert_close(two["state_dict"][name], weight, rtol=0, atol=1e-6)

@@ -12,7 +12,7 @@ from lightning.pytorch.cli import ReduceLROnPlateau
 from rrnet_lightning.datamodules.social import SocialDataModule
 from rrnet_lightning.errors import CheckpointError, DataError
 from rrnet_lightning.module import RRNetModule, paper_sgd
-from rrnet_lightning.objectives import MappingObjective, RatingObjective
+from rrnet_lightning.objectives import MappingObjective, RatingObjective, rebuild
 from rrnet_lightning.schedulers import WarmupCosineLR
 from tests.fake import write_filmtrust
 from tests.graphs import EDGE_DIM, random_graph
@@ -122,16 +122,37 @@ def test_features_of_any_width_of_number_are_read(tmp_path: Path) -> None:
 
 
 def test_checkpoint_of_a_module_built_in_python(tmp_path: Path) -> None:
-    """Objects are not pickled into it: it loads with weights_only, and what was an object is given again."""
+    """It loads with weights_only; the objective is in it by name and options, and no other object is."""
     data, trainer = social(tmp_path, steps_per_epoch=1), quiet(tmp_path, max_epochs=1)
     module = rating_module(data, optimizer=paper_sgd)
     trainer.fit(module, data)
     trainer.save_checkpoint(tmp_path / "own.ckpt")
-    objective = RatingObjective(0.5, 4)
-    loaded = RRNetModule.load_from_checkpoint(tmp_path / "own.ckpt", weights_only=True, objective=objective)
-    assert loaded.objective is objective and loaded.hparams["hidden_dim"] == 8
-    state = loaded.state_dict()
-    assert all(torch.equal(state[name], value) for name, value in module.state_dict().items())
+    loaded = RRNetModule.load_from_checkpoint(tmp_path / "own.ckpt", weights_only=True)
+    assert isinstance(loaded.objective, RatingObjective) and loaded.hparams["hidden_dim"] == 8
+    assert loaded.objective.options() == module.objective.options() and "optimizer" not in loaded.hparams
+    (batch,) = data.test_dataloader()
+    rows, wanted = (each.eval().predict_step(batch, 0) for each in (loaded, module))
+    assert torch.equal(rows["score"], wanted["score"])
+    objective = RatingObjective(0.5, 4, "mse")
+    given = RRNetModule.load_from_checkpoint(tmp_path / "own.ckpt", weights_only=True, objective=objective)
+    assert given.objective is objective
+
+
+class OwnObjective(MappingObjective):
+    """A user's: it does not say its options."""
+
+    def options(self) -> Any:
+        return None
+
+
+def test_an_objective_that_cannot_be_made_anew_is_asked_for(tmp_path: Path) -> None:
+    module = RRNetModule(*WIDTHS, objective=OwnObjective())
+    kept = {"state_dict": module.state_dict(), "hyper_parameters": dict(module.hparams)}
+    torch.save({**kept, "pytorch-lightning_version": L.__version__}, tmp_path / "own.ckpt")
+    with pytest.raises(CheckpointError, match=r"OwnObjective, which does not say its options.*objective="):
+        RRNetModule.load_from_checkpoint(tmp_path / "own.ckpt", weights_only=True)
+    with pytest.raises(CheckpointError, match=r"found a\.Stranger, which is not imported"):
+        rebuild({"class_path": "a.Stranger", "init_args": {}})
 
 
 def test_other_weights_are_named() -> None:

@@ -43,6 +43,15 @@ def test_mapping_loss_and_gradient(readout: Literal["per_source", "per_edge"], r
     torch.testing.assert_close(*gradients, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("objective", [MappingObjective(), MappingObjective("per_edge"), RatingObjective(0, 1, "mse")])
+def test_losses_of_parts_weighted_by_their_units_are_the_loss_of_all(objective: Any) -> None:
+    logits, y, source = edges()
+    parts = [source < 2, (source >= 2) & (source < 4), source == 4]  # two answerable sources, none, one
+    terms = [(objective.loss(logits[p], y[p], source[p]), objective.units(y[p], source[p])) for p in parts]
+    found = sum(loss * units for loss, units in terms) / sum(units for _, units in terms)
+    torch.testing.assert_close(found, objective.loss(logits, y, source))
+
+
 def test_a_miss_teaches_softmax_nothing() -> None:
     logits, y, source = edges()
     MappingObjective().loss(logits, y, source).backward()

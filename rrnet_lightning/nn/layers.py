@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from rrnet_lightning.nn.ops import MLP, Aggregation, Part, aggregate
+from rrnet_lightning.nn.ops import MLP, Aggregation, Layer, Part, aggregate
 
 Kernel = Literal["hadamard", "bilinear", "concat"]
 
@@ -35,7 +35,7 @@ class Options:
 DEFAULT = Options()
 
 
-class IntraEdgeLayer(nn.Module):
+class IntraEdgeLayer(Layer):
     """Edge update inside one modality, equations (3)-(5).
 
     e_sr <- φ([e_sr ‖ v_s ‖ v_r]); without ``edge_state`` e_sr <- φ([v_s ‖ v_r]); with ``residual`` e_sr is added.
@@ -59,7 +59,7 @@ class IntraEdgeLayer(nn.Module):
         return edges + new if self.residual and edges is not None else new
 
 
-class InterEdgeLayer(nn.Module):
+class InterEdgeLayer(Layer):
     """Edge update across the modalities, equations (6)-(7).
 
     e_sr <- φ([e_sr ‖ k_sr]) with the kernel of (7), which bridges the gap between the two modalities:
@@ -95,7 +95,7 @@ class InterEdgeLayer(nn.Module):
         return edges + new if self.residual and edges is not None else new
 
 
-class NodeLayer(nn.Module):
+class NodeLayer(Layer):
     """Node update of a GCN unit, equation (8).
 
     a_i = mean (or sum) of the states of the message edges that touch node i;  v_i <- φ([v_i ‖ a_i]);
@@ -113,5 +113,5 @@ class NodeLayer(nn.Module):
 
     def forward(self, nodes: Tensor, edges: Tensor, node: Tensor, message: Tensor | None = None) -> Tensor:
         """Return the new node states."""
-        new: Tensor = self.update(nodes, aggregate(edges, node, len(nodes), message, self.aggregation))
+        new: Tensor = self.update(nodes, aggregate(edges, node, nodes.size(0), message, self.aggregation))
         return nodes + new if self.residual else new

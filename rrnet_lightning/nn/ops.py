@@ -6,9 +6,19 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch_geometric.nn.inits import reset
 
 Aggregation = Literal["mean", "sum"]
 Part = Tensor | tuple[Tensor, Tensor]  # rows as they are, or (rows of nodes, one node per edge)
+
+
+class Layer(nn.Module):
+    """Base of all that is made of parts with parameters."""
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew, in the order in which they were drawn at first."""
+        for part in self.children():
+            reset(part)
 
 
 class ConcatLinear(nn.Linear):
@@ -40,7 +50,7 @@ class ConcatLinear(nn.Linear):
         return total
 
 
-class MLP(nn.Module):
+class MLP(Layer):
     """φ of the equations: one hidden layer over a concatenation of parts, ``W_2 drop(relu(norm(W_1 [a ‖ b ‖ ...])))``.
 
     Shapes:
@@ -83,7 +93,7 @@ def aggregate(
         kept = kept.masked_fill(~message.unsqueeze(1), 0)
     total = kept.new_zeros(num_nodes, edges.shape[1]).index_add(0, node, kept)
     if how == "mean":
-        ones = torch.ones(len(node), dtype=dtype, device=node.device) if message is None else message.to(dtype)
+        ones = torch.ones(node.size(0), dtype=dtype, device=node.device) if message is None else message.to(dtype)
         count = total.new_zeros(num_nodes).index_add(0, node, ones)
         total = total / count.clamp(min=1).unsqueeze(1)
     return total.to(edges.dtype)

@@ -1,6 +1,7 @@
 """RR-Net: encoder -> GCN units -> decoder, one score per candidate pair. The file to read first."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 from torch import Tensor, nn
@@ -9,14 +10,14 @@ from torch_geometric.data import HeteroData
 from rrnet_lightning.errors import GraphError
 from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA, message_ends
 from rrnet_lightning.nn.layers import DEFAULT, InterEdgeLayer, IntraEdgeLayer, Kernel, NodeLayer, Options
-from rrnet_lightning.nn.ops import MLP, Aggregation
+from rrnet_lightning.nn.ops import MLP, Aggregation, Layer
 
 Unit = Literal["intra", "inter"]
 PAPER_SOUND: tuple[Unit, ...] = ("intra", "inter")
 PAPER_IMAGE_SOCIAL: tuple[Unit, ...] = ("intra", "inter", "intra", "inter", "inter")
 
 
-class RRNet(nn.Module):
+class RRNet(Layer):
     """The relational reasoning network, equations (1)-(8): graph in, one logit per inter-edge out.
 
     Args:
@@ -79,8 +80,7 @@ class RRNet(nn.Module):
         if linear and not edge_dim:
             raise ValueError("linear: found true without edge_attr, wanted false, or graphs with edge_attr to add up")
         self.linear = nn.Linear(edge_dim, 1, bias=False) if linear else None
-        if self.linear is not None:
-            nn.init.ones_(self.linear.weight)
+        self._start_linear()
 
     @property
     def hops(self) -> int:
@@ -88,37 +88,99 @@ class RRNet(nn.Module):
         return len(self.units) - 1
 
     def forward(self, data: HeteroData) -> Tensor:
-        """Score every inter-edge of the graph."""
-        for field, wanted in (("edge_attr", self.encoder.edge_dim > 0), ("prior", self.prior)):
-            if wanted and field not in data[INTER]:
-                raise GraphError.of(
-                    f"inter.{field}", "nothing", "one entry per inter-edge", "the network was told to read it"
-                )
-        state = self.encoder(data)
+        """Score every inter-edge of the graph.
+
+        Raises:
+            GraphError: see :meth:`score`.
+        """
+        inter = data[INTER]
+        return self.score(
+            data[SOURCE].x,
+            data[TARGET].x,
+            data[SOURCE_INTRA].edge_index,
+            data[TARGET_INTRA].edge_index,
+            inter.edge_index,
+            inter.message,
+            inter.get("edge_attr"),
+            inter.get("prior"),
+        )
+
+    def score(
+        self,
+        source_x: Tensor,
+        target_x: Tensor,
+        source_edges: Tensor,
+        target_edges: Tensor,
+        inter_edges: Tensor,
+        message: Tensor,
+        edge_attr: Tensor | None = None,
+        prior: Tensor | None = None,
+    ) -> Tensor:
+        """Score every inter-edge of a graph given by its tensors, as ``torch.export`` wants them.
+
+        Shapes:
+            source_x: [N_s, source_dim]. target_x: [N_t, target_dim].
+            source_edges, target_edges: [2, E_i] long, the intra-edges. inter_edges: [2, E] long.
+            message: [E] bool, or [E, 2], see :mod:`rrnet_lightning.graph.schema`.
+            edge_attr: [E, edge_dim]. prior: [E]. Not looked at where the network does not read them.
+            returns: [E] logits.
+
+        Raises:
+            GraphError: a tensor that the network reads is missing, of another width or of another type than its
+                weights. Names the field.
+        """
+        encoder = self.encoder
+        self._check_input("source.x", source_x, encoder.source_dim, "source_dim")
+        self._check_input("target.x", target_x, encoder.target_dim, "target_dim")
+        if encoder.edge_dim:
+            self._check_input("inter.edge_attr", edge_attr, encoder.edge_dim, "edge_dim")
+        state = encoder(State(source_x, target_x, source_edges, target_edges, inter_edges, message), edge_attr)
         for unit in self.units:
             state = unit(state)
         logits: Tensor = self.decoder(state.inter).squeeze(1)
         if self.linear is not None:
-            logits = logits + self.linear(data[INTER].edge_attr).squeeze(1)
-        return logits + data[INTER].prior if self.prior else logits
+            logits = logits + self.linear(edge_attr).squeeze(1)
+        return logits + self._check_input("inter.prior", prior) if self.prior else logits
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew."""
+        super().reset_parameters()
+        self._start_linear()
+
+    def _start_linear(self) -> None:
+        if self.linear is not None:
+            nn.init.ones_(self.linear.weight)
+
+    def _check_input(self, field: str, value: Tensor | None, width: int | None = None, option: str = "") -> Tensor:
+        if value is None:
+            raise GraphError.of(field, "nothing", "one entry per inter-edge", "the network was told to read it")
+        if width is not None and (value.dim() != 2 or value.shape[1] != width):
+            raise GraphError.of(
+                field, f"shape {list(value.shape)}", f"[*, {width}]", f"the network's {option} is {width}"
+            )
+        wanted = self.decoder.second.weight.dtype
+        if value.dtype != wanted:
+            names = [str(dtype).removeprefix("torch.") for dtype in (value.dtype, wanted)]
+            raise GraphError.of(field, names[0], f"{names[1]}, as the network's weights are", "convert one of the two")
+        return value
 
 
+@dataclass
 class State:
     """What flows through the units: node states, edge states (None where unread) and the fixed graph."""
 
-    def __init__(self, data: HeteroData) -> None:
-        self.source: Tensor = data[SOURCE].x
-        self.target: Tensor = data[TARGET].x
-        self.source_intra: Tensor | None = None
-        self.target_intra: Tensor | None = None
-        self.inter: Tensor | None = None
-        self.source_index: Tensor = data[SOURCE_INTRA].edge_index
-        self.target_index: Tensor = data[TARGET_INTRA].edge_index
-        self.inter_index: Tensor = data[INTER].edge_index
-        self.message: Tensor = data[INTER].message
+    source: Tensor
+    target: Tensor
+    source_index: Tensor
+    target_index: Tensor
+    inter_index: Tensor
+    message: Tensor
+    source_intra: Tensor | None = None
+    target_intra: Tensor | None = None
+    inter: Tensor | None = None
 
 
-class Encoder(nn.Module):
+class Encoder(Layer):
     """Equation (1): v_i = φ_v(x_i), e_sr = φ_e([x_s ‖ x_r (‖ edge_attr)]), one φ per modality and kind of edge.
 
     Edges are encoded only where a layer reads their state: a parameter without a gradient stops DDP. ``intra`` tells
@@ -141,27 +203,26 @@ class Encoder(nn.Module):
             return options.mlp(widths, hidden_dim, hidden_dim)
 
         intra = intra and options.reads_edges
-        self.edge_dim = edge_dim
+        self.source_dim, self.target_dim, self.edge_dim = source_dim, target_dim, edge_dim
         self.source, self.target = mlp(source_dim), mlp(target_dim)
         self.source_intra = mlp(source_dim, source_dim) if intra else None
         self.target_intra = mlp(target_dim, target_dim) if intra else None
         self.inter = mlp(source_dim, target_dim, *([edge_dim] if edge_dim else [])) if options.reads_edges else None
 
-    def forward(self, data: HeteroData) -> State:
-        """Encode nodes and edges."""
-        state = State(data)
+    def forward(self, state: State, edge_attr: Tensor | None = None) -> State:
+        """Encode nodes, given by their attributes, and edges."""
         x_s, x_t = state.source, state.target
         if self.source_intra is not None and self.target_intra is not None:
             state.source_intra = self.source_intra((x_s, state.source_index[0]), (x_s, state.source_index[1]))
             state.target_intra = self.target_intra((x_t, state.target_index[0]), (x_t, state.target_index[1]))
         if self.inter is not None:
-            known = [data[INTER].edge_attr] if self.edge_dim else []
+            known = [edge_attr] if self.edge_dim else []
             state.inter = self.inter((x_s, state.inter_index[0]), (x_t, state.inter_index[1]), *known)
         state.source, state.target = self.source(x_s), self.target(x_t)
         return state
 
 
-class IntraUnit(nn.Module):
+class IntraUnit(Layer):
     """Intra GCN unit: an intra-edge layer, then a node layer, in each modality with weights of its own."""
 
     def __init__(self, hidden_dim: int, options: Options = DEFAULT) -> None:
@@ -178,7 +239,7 @@ class IntraUnit(nn.Module):
         return state
 
 
-class InterUnit(nn.Module):
+class InterUnit(Layer):
     """Inter GCN unit: an inter-edge layer, then a node layer at both ends; the ``last`` unit ends with its edges."""
 
     def __init__(self, hidden_dim: int, options: Options = DEFAULT, *, last: bool = False) -> None:

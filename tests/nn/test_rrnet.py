@@ -4,14 +4,16 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.export import Dim
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch_geometric.data import Batch, HeteroData
 
+from rrnet_lightning.errors import GraphError
 from rrnet_lightning.graph.build import build_graph, given_pairs
 from rrnet_lightning.graph.sample import NeighborSampler
 from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA
-from rrnet_lightning.nn.rrnet import PAPER_IMAGE_SOCIAL, RRNet
+from rrnet_lightning.nn.rrnet import PAPER_IMAGE_SOCIAL, RRNet, State
 from tests.graphs import EDGE_DIM, of_type, random_graph
 from tests.nn.reference import assert_close, network
 
@@ -144,12 +146,73 @@ def test_a_subgraph_of_all_neighbours_gives_the_seeds_the_same_logits(units: lis
     assert_close(net(sub)[of_seeds], expected)
 
 
+def tensors(data: HeteroData) -> tuple[Tensor, ...]:
+    """The arguments of ``RRNet.score``, in order."""
+    x, edges, inter = (data[SOURCE].x, data[TARGET].x), (SOURCE_INTRA, TARGET_INTRA, INTER), data[INTER]
+    return *x, *(data[edge].edge_index for edge in edges), inter.message, inter.edge_attr, inter.prior
+
+
 def test_network_is_its_encoder_units_and_decoder() -> None:
     data, net = random_graph(), network(units=PAPER_IMAGE_SOCIAL)
-    state = net.encoder(data)
+    graph = tensors(data)
+    state = net.encoder(State(*graph[:6]), data[INTER].edge_attr)
     for unit in net.units:
         state = unit(state)
     assert torch.equal(net(data), net.decoder(state.inter).squeeze(1))
+
+
+class Scores(nn.Module):
+    """The network on tensors, as ``torch.export`` takes it."""
+
+    def __init__(self, network: RRNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *graph: Tensor) -> Tensor:
+        return self.network.score(*graph)
+
+
+def test_exported_network_scores_graphs_of_any_size() -> None:
+    net = network(units=PAPER_IMAGE_SOCIAL, prior=True, linear=True)
+    sources, targets, source_edges, target_edges, pairs = (Dim(name, min=2) for name in "stuvw")
+    of_pairs = {1: pairs}, {0: pairs}, {0: pairs}, {0: pairs}
+    shapes = {0: sources}, {0: targets}, {1: source_edges}, {1: target_edges}, *of_pairs
+    exported = torch.export.export(Scores(net), tensors(random_graph()), dynamic_shapes=(shapes,)).module()
+    for other in (random_graph(), random_graph(1, 9, 4, pairs=31, source_intra=20, target_intra=5)):
+        assert_close(exported(*tensors(other)), net(other))
+
+
+@pytest.mark.parametrize("options", [{}, {"units": PAPER_IMAGE_SOCIAL, "norm": True, "linear": True}], ids=str)
+def test_reset_draws_all_parameters_as_at_first(options: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    net = RRNet(4, 3, EDGE_DIM, **options)
+    first = [parameter.clone() for parameter in net.parameters()]
+    for parameter in net.parameters():
+        parameter.data.fill_(7)
+    torch.manual_seed(0)
+    net.reset_parameters()
+    assert all(torch.equal(a, b) for a, b in zip(first, net.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("store", "field", "value", "message"),
+    [
+        (SOURCE, "x", torch.zeros(8, 5).double(), r"source\.x: found .*\[8, 5\], wanted \[\*, 4\].*source_dim"),
+        (TARGET, "x", torch.zeros(6, 3), r"target\.x: found float32, wanted float64"),
+        (INTER, "edge_attr", torch.zeros(20, 3).double(), r"inter\.edge_attr: .*edge_dim is 2"),
+        (INTER, "edge_attr", None, r"inter\.edge_attr: found nothing"),
+        (INTER, "prior", None, r"inter\.prior: found nothing"),
+        (INTER, "prior", torch.zeros(20), r"inter\.prior: found float32"),
+    ],
+)
+def test_what_does_not_fit_the_network_is_named(store: Any, field: str, value: Tensor | None, message: str) -> None:
+    data, net = random_graph(), network(prior=True)
+    if value is None:
+        del data[store][field]
+    else:
+        data[store][field] = value
+    with pytest.raises(GraphError, match=message):
+        net(data)
 
 
 def test_dropout_acts_in_training_only() -> None:

@@ -123,7 +123,7 @@ class BackboneModule(TrainableModule):
                 x, target = self.augment(x, target)
         loss = F.cross_entropy(self(x).float(), target, label_smoothing=self.label_smoothing)
         self.log("train/loss", loss, batch_size=len(x), on_step=False, on_epoch=True, prog_bar=True)
-        return loss
+        return self.mean_over_processes(loss, len(x))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log loss and accuracy."""
