@@ -49,6 +49,8 @@ class GraphDataModule(LearntDataModule):
     Masking costs O(edges of the stage) per step; sampled batches cost O(N) for masks, then grow with the subgraph.
     """
 
+    graph_only: tuple[str, ...] = ()
+    """Large attributes that only :meth:`stage_graph` reads."""
     source_ids: Sequence[str]
     target_ids: Sequence[str]
 
@@ -118,12 +120,10 @@ class GraphDataModule(LearntDataModule):
         """
 
     def without_trainer(self) -> Self:
-        """Return a copy for the processes that prepare batches: without the trainer, and so without the network.
-
-        A task that keeps more than :meth:`reveal` and :meth:`answer_group` read takes it out of the copy.
-        """
+        """Return a copy for the processes that prepare batches: without trainer, network and :attr:`graph_only`."""
         task = copy.copy(self)
-        task.trainer = None
+        for name in ("trainer", *self.graph_only):
+            setattr(task, name, None)
         return task
 
     def answer_group(self, data: HeteroData) -> Tensor | None:

@@ -3,7 +3,7 @@
 import re
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
@@ -72,6 +72,8 @@ class MappingDataModule(GraphDataModule):
             ``features`` of several spaces as attributes; discriminants without HELD samples or evidence.
     """
 
+    graph_only = ("parts",)
+
     def __init__(
         self,
         *,
@@ -89,8 +91,7 @@ class MappingDataModule(GraphDataModule):
     ) -> None:
         super().__init__(steps_per_epoch=steps_per_epoch, **graph)
         self.source_k, self.target_k, self.top_k, self.add_truth = source_k, target_k, top_k, add_truth
-        self.attributes, self.transductive = attributes, transductive
-        self.relations = relations
+        self.attributes, self.transductive, self.relations = attributes, transductive, relations
         self.word_vectors = word_vectors
         self.unknown: Literal["error", "spelling"] = unknown
         self.parts: list[ViewGraph] = []
@@ -211,12 +212,6 @@ class MappingDataModule(GraphDataModule):
                 for part in parts
             ]
         )
-
-    def without_trainer(self) -> Self:
-        """Leave out the views too: the stage's graph holds all that is read of them."""
-        task = super().without_trainer()
-        task.parts = []
-        return task
 
     def answer_group(self, data: HeteroData) -> Tensor:
         """Return the source of every edge: one candidate's answer tells that of the others."""

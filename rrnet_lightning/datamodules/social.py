@@ -1,7 +1,7 @@
 """Social recommendation: users -> items, ratings on the inter-edges, trust links inside the users."""
 
 from collections.abc import Iterable
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
@@ -60,6 +60,8 @@ class SocialDataModule(GraphDataModule):
     Raises:
         DataError: bad files or arguments; the message names file and line, or the argument.
     """
+
+    graph_only = ("scorer",)
 
     def __init__(
         self,
@@ -236,12 +238,6 @@ class SocialDataModule(GraphDataModule):
         generator = torch.Generator().manual_seed(self.seed)
         sizes = self.ratings.num_users, self.ratings.num_items
         return [torch.rand(n, self.random_dim, generator=generator) for n in sizes]
-
-    def without_trainer(self) -> Self:
-        """Leave out the scorer too, whose model is a network: the stage's graph holds its estimates."""
-        task = super().without_trainer()
-        task.scorer = None
-        return task
 
     def reveal(self, data: HeteroData, visible: Tensor) -> None:
         """Write the visible ratings, and what follows from them alone, into the graph."""
