@@ -7,6 +7,8 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from rrnet_lightning.errors import OptionError
+
 BEST = "best"
 
 
@@ -20,8 +22,35 @@ class BestCheckpoint(ModelCheckpoint):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.filename == BEST and self.save_top_k != 1:
-            self.filename = "{epoch}-{step}"
+        if self.save_top_k != 1:  # each file a name of its own
+            self._enable_version_counter = True
+            self.filename = "{epoch}-{step}" if self.filename == BEST else self.filename
+        self._check_filename()
+
+    def _check_filename(self) -> None:
+        wanted = (
+            "wanted a name such as {epoch}, without a slash (--checkpoint.auto_insert_metric_name false drops that of "
+        )
+        wanted += "a metric's name), and not last, the file of the last epoch"
+        try:
+            file = Path(self.format_checkpoint_name({}))
+        except (ValueError, LookupError) as error:
+            raise OptionError(f"--checkpoint.filename: found {self.filename!r} ({error}), {wanted}") from error
+        if file.parent != Path(self.dirpath or "") or file.stem == "last":
+            raise OptionError(f"--checkpoint.filename: found {self.filename!r}, {wanted}")
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with the best so far, also where the run's folder was moved since."""
+
+        def here(path: str) -> str:
+            return str(Path(str(self.dirpath)) / Path(path).name) if path else path
+
+        files = [here(path) for path in (*state_dict["best_k_models"], state_dict["best_model_path"]) if path]
+        if files and all(map(os.path.isfile, files)):
+            paths = ("best_model_path", "kth_best_model_path", "last_model_path")
+            state_dict = {**state_dict, **{name: here(state_dict[name]) for name in paths}, "dirpath": self.dirpath}
+            state_dict["best_k_models"] = {here(path): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict(state_dict)
 
     def _save_checkpoint(self, trainer: L.Trainer, filepath: str) -> None:
         super()._save_checkpoint(trainer, filepath)
