@@ -1,10 +1,8 @@
 """The command line: LightningCLI, argument links, and where a run's config, checkpoints and logs are saved."""
 
-import re
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +26,9 @@ from rrnet_lightning.cli.checkpoint import BestCheckpoint
 from rrnet_lightning.cli.configs import with_config_files
 from rrnet_lightning.cli.parser import Parser, check_class
 from rrnet_lightning.cli.predictions import PredictionTable, PredictionWriter
-from rrnet_lightning.cli.runs import WIDTHS, check_same_data, check_typed, find_checkpoint, run_folder
+from rrnet_lightning.cli.runs import WIDTHS, check_same_data, find_checkpoint, run_folder
 from rrnet_lightning.cli.threads import Threads
+from rrnet_lightning.cli.typed import check_own_options, check_run_folder, check_used, nulls, typed
 from rrnet_lightning.errors import OptionError, RRNetError, RunError
 
 
@@ -87,26 +86,28 @@ class RRNetCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Choose the run folder: that of the checkpoint to resume or test, else a new one."""
-        words = sys.argv[1:] if args is None else args
-        if isinstance(words, list):
-            self.config = parser.parse_args(with_config_files(nulls(words)))
+        if args is None or isinstance(args, list):
+            self.config = parser.parse_args(with_config_files(nulls(self._words)))
         else:
-            super().parse_arguments(parser, words)
+            super().parse_arguments(parser, args)
         config = self.config[self.config.subcommand]
         if isinstance(config.seed_everything, int) and config.seed_everything < 0:
             raise OptionError(f"seed_everything: found {config.seed_everything}, wanted at least 0")
         for part in ("model", "data"):
             check_class(part, config[part] and config[part].as_dict())
+        by_hand = typed(self._words)
+        check_used(config.as_dict(), by_hand)
         root = Path(config.trainer.default_root_dir or "runs")
         if self.config.subcommand != "fit" and not config.ckpt_path:
             raise RunError("--ckpt_path: none given, the weights would be random. Give a file, or `best` or `last`")
         checkpoint = find_checkpoint(config.ckpt_path, root) if config.ckpt_path else None
         self.folder = run_folder(root, checkpoint)
         if checkpoint:
+            check_run_folder(self.folder, root, by_hand)
             check_same_data(checkpoint, config.data.as_dict())
             asked = {"model": config.model.as_dict()}
             asked |= {"seed_everything": config.seed_everything} if self.config.subcommand == "fit" else {}
-            check_typed(checkpoint, asked, typed(words) if isinstance(words, list) else ())
+            check_own_options(checkpoint, asked, by_hand)
         config.ckpt_path = checkpoint and str(checkpoint)
         config.trainer.default_root_dir = str(self.folder)
         config.checkpoint.dirpath = str(self.folder / "checkpoints")
@@ -177,16 +178,6 @@ def is_users(error: Exception) -> bool:
 def from_wandb(error: Exception) -> bool:
     """Tell whether W&B refused something: a project's name, a missing key."""
     return type(error).__module__.startswith("wandb.")
-
-
-def nulls(words: Sequence[str]) -> list[str]:
-    """Write null as YAML has it: sweeps of W&B write ``None``."""
-    return [re.sub(r"^(--[^=]+=)?None$", r"\1null", word) for word in words]
-
-
-def typed(words: Sequence[str]) -> list[str]:
-    """Return the names of the options among the words of a command line."""
-    return [word[2:].partition("=")[0] for word in words if word.startswith("--")]
 
 
 def main(args: ArgsType = None) -> None:

@@ -3,7 +3,6 @@
 import pickle
 import secrets
 import subprocess
-from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -104,30 +103,6 @@ def check_same_data(checkpoint: Path, data: dict[str, Any]) -> None:
                 f"--data.{name}: found {shown(wanted)}, but the checkpoint was trained with {shown(found)}, so its "
                 f"training data may hold what is asked now. Use {use}--data.{name} {shown(found)}"
             )
-
-
-def check_typed(checkpoint: Path, config: dict[str, Any], typed: Collection[str]) -> None:
-    """Refuse options given by hand that differ from the checkpoint's, which brings its own.
-
-    Args:
-        checkpoint: the file. config: what the user asks for: ``model``, and ``seed_everything`` where training goes on.
-        typed: names of the options on the command line.
-
-    Raises:
-        RunError: naming the first such option and both values.
-    """
-    trained = trained_config(torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True))
-    theirs, ours = ({_plain(name): value for name, value in options(of).items()} for of in (trained, config))
-    for name in map(_plain, typed):
-        if trained and name in ours and name.split(".")[-1] not in WIDTHS and not same(theirs.get(name), ours[name]):
-            raise RunError(
-                f"--{name}: found {shown(ours[name])}, but the checkpoint was trained with {shown(theirs.get(name))} "
-                "and brings its own. Leave the option out, or train anew without --ckpt_path"
-            )
-
-
-def _plain(name: str) -> str:
-    return name.replace("init_args.", "")
 
 
 def same(one: Any, two: Any) -> bool:

@@ -56,6 +56,9 @@ class ImageDataModule(MappingDataModule):
         files = dataset != "digits"
         if files and features is None:
             raise DataError(f"features: found nothing, wanted the folder of the feature file of {dataset}")
+        for option, given in (("features", features), ("backbone", backbone), ("checksum", checksum)):
+            if not files and given is not None:
+                raise DataError(f"{option}: found {given!r} for the digits, wanted null: their features are made here")
         words = default_words(root) if files and word_vectors is None else word_vectors
         super().__init__(word_vectors=words, **mapping)
         self.folds, self.seed = folds, seed

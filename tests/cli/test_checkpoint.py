@@ -10,7 +10,7 @@ from rrnet_lightning.cli.command import main
 from tests.command import mini, only_run, refused, start
 
 FILES: list[list[str]] = [[], ["--checkpoint.save_top_k=3"], ["--checkpoint.save_top_k=-1"]]
-FILES += [["--checkpoint.filename={epoch}"]]
+FILES += [["--checkpoint.filename={epoch}"], ["--checkpoint.filename=mine", "--checkpoint.save_top_k=2"]]
 
 
 @pytest.mark.parametrize("options", FILES)

@@ -67,7 +67,7 @@ def test_what_wandb_refuses_is_one_line(
 def test_weights_trained_in_python_are_tested_with_the_options_of_the_config(here: Path) -> None:
     data = SocialDataModule(root="data")
     widths = (data.source_dim, data.target_dim, data.edge_dim)
-    model = RRNetModule(*widths, hidden_dim=4, objective=RatingObjective(0.5, 4))
+    model = RRNetModule(*widths, hidden_dim=4, dropout=0.2, objective=RatingObjective(0.5, 4))
     trainer = L.Trainer(max_epochs=1, logger=False, accelerator="cpu", enable_progress_bar=False)
     trainer.fit(model, data)
     trainer.save_checkpoint("python.ckpt")
