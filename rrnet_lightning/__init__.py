@@ -1,3 +1,47 @@
-"""RR-Net: reasoning over the graphs inside and between two modalities, as a score on every candidate pair."""
+"""RR-Net: reasoning over the graphs inside and between two modalities, as a score on every candidate pair.
+
+What is listed here is imported when it is first used: ``import rrnet_lightning`` alone loads no library.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rrnet_lightning.datamodules import (
+        GraphDataModule,
+        ImageDataModule,
+        MappingDataModule,
+        RawImageDataModule,
+        RawSoundDataModule,
+        SocialDataModule,
+        SoundDataModule,
+    )
+    from rrnet_lightning.graph import build_graph, validate
+    from rrnet_lightning.module import RRNetModule
+    from rrnet_lightning.nn import RRNet
 
 __version__ = "0.1.0"
+__all__ = [
+    "GraphDataModule",
+    "ImageDataModule",
+    "MappingDataModule",
+    "RRNet",
+    "RRNetModule",
+    "RawImageDataModule",
+    "RawSoundDataModule",
+    "SocialDataModule",
+    "SoundDataModule",
+    "build_graph",
+    "validate",
+]
+_PLACES = {"RRNet": "nn", "RRNetModule": "module", "build_graph": "graph", "validate": "graph"}  # else datamodules
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PLACES.get(name, 'datamodules')}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
