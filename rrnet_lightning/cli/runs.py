@@ -1,6 +1,7 @@
 """Where a run lives: ``<default_root_dir>/<run id>/`` holds config.yaml, checkpoints/, metrics/ and wandb/."""
 
 import pickle
+import pydoc
 import secrets
 import subprocess
 from datetime import datetime
@@ -94,7 +95,9 @@ def check_same_data(checkpoint: Path, data: dict[str, Any]) -> None:
         return
     trained, saved = config["data"], checkpoint.parent.parent / "config.yaml"
     use = f"`--config {saved}`, or " if saved.is_file() else ""
-    theirs, ours = ({"class_path": of["class_path"]} | options(of.get("init_args", {})) for of in (trained, data))
+    theirs, ours = (
+        {"class_path": _own_place(of["class_path"])} | options(of.get("init_args", {})) for of in (trained, data)
+    )
     known = {name.partition(".")[0] for name in theirs}  # options of a newer release are not compared
     for name in dict.fromkeys([*theirs, *(name for name in ours if name.partition(".")[0] in known)]):
         found, wanted = theirs.get(name), ours.get(name)
@@ -103,6 +106,12 @@ def check_same_data(checkpoint: Path, data: dict[str, Any]) -> None:
                 f"--data.{name}: found {shown(wanted)}, but the checkpoint was trained with {shown(found)}, so its "
                 f"training data may hold what is asked now. Use {use}--data.{name} {shown(found)}"
             )
+
+
+def _own_place(path: str) -> str:
+    """Return the full name of a class where it is defined: it can be imported from several places."""
+    cls = pydoc.locate(path)
+    return f"{cls.__module__}.{cls.__qualname__}" if isinstance(cls, type) else path
 
 
 def same(one: Any, two: Any) -> bool:

@@ -96,6 +96,14 @@ def test_other_data_than_trained_on_is_named_as_it_is_written(
     assert message in str(error.value)
 
 
+def test_a_class_by_another_path_is_the_same(tmp_path: Path) -> None:
+    saved = tmp_path / "o.ckpt"
+    torch.save({"rrnet_config": {"data": {"class_path": "rrnet_lightning.datamodules.SoundDataModule"}}}, saved)
+    check_same_data(saved, {"class_path": "rrnet_lightning.SoundDataModule"})
+    with pytest.raises(RunError, match=r"--data\.class_path: found \S+ImageDataModule"):
+        check_same_data(saved, {"class_path": "rrnet_lightning.ImageDataModule"})
+
+
 def test_a_checkpoint_of_unknown_origin_may_not_leave_folds_out(tmp_path: Path) -> None:
     torch.save({"state_dict": {}}, tmp_path / "o.ckpt")
     check_same_data(tmp_path / "o.ckpt", {"class_path": "D", "init_args": {"fold": 1}})

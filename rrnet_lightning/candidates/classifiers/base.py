@@ -6,13 +6,15 @@ from torch import Tensor, nn
 
 
 class Backbone(nn.Module, ABC):
-    """Raw samples -> features -> one logit a class. The only interface that training and prediction know.
+    """Base of all classifiers: raw samples -> features -> one logit for each class.
+
+    A network of your own needs :meth:`features` and :meth:`logits`; :class:`BackboneModule` trains and tests it.
 
     Attributes:
         classes: number of classes, C.
         feature_dim: width of the features, D.
-        rate: samples a second that a network for sounds wants, in Hz; None for images.
-        window: samples that a network for sounds takes at once; None where any length will do.
+        rate: for sounds, the sampling rate that the network is made for, in Hz. None for images.
+        window: for sounds, the one length that the network takes, in samples. None if it takes any.
     """
 
     rate: int | None = None

@@ -8,7 +8,7 @@ from rrnet_lightning.errors import DataError
 
 
 class SpeechBundle(Backbone):
-    """Features of a pretrained speech network (wav2vec 2.0, HuBERT, WavLM...), and a linear layer of our own on them.
+    """A pretrained speech network (wav2vec 2.0, HuBERT, WavLM...), frozen, and a linear layer that is trained on it.
 
     | layer   | output                                                    |
     |---------|-----------------------------------------------------------|

@@ -42,9 +42,9 @@ class _Residual(nn.Module):
 class LogMelCNN(Backbone):
     """Log-mel spectrogram -> strided stem -> residual stages -> mean over frequency, mean and max over time.
 
-    Features are those of the last stage, which the output layer reads, and of the ``levels - 1`` stages before it, last
-    first: earlier ones know less of the classes and more of the sound, and differ less between clips seen and not seen.
-    Each is scaled to the length of the last stage's, so that all weigh alike in a cosine.
+    The features come from the last ``levels`` stages, the last one first; the output layer reads the last one alone.
+    Earlier stages say less about the class and more about the sound, and they differ less between training clips and
+    new ones. Each stage's part is scaled to the length of the last one's, so that all count alike in a cosine.
 
     | layer       | kernel, stride | output, with M mels, frames N = T // hop + 1, widths w |
     |-------------|----------------|--------------------------------------------------------|

@@ -31,22 +31,24 @@ def sgd(params: Any) -> torch.optim.Optimizer:
 class BackboneModule(TrainableModule):
     """Train, validate, test and predict with any :class:`Backbone` on batches ``(samples, label, row)``.
 
-    The loss is cross entropy with soft targets, in float32 at any precision; it is the Kullback–Leibler divergence of
-    between-class learning up to a constant. Evaluation is in float32: over the whole sample, or for a backbone with a
-    window over evenly spaced crops (see :func:`ten_crops`, with zeros around), whose features and probabilities are
-    averaged.
+    The loss is cross entropy with soft targets, in float32 at any precision. In between-class learning it is the
+    published Kullback–Leibler divergence plus a constant.
+
+    A backbone that takes any length is evaluated on whole samples. One with a window is evaluated on evenly spaced
+    crops (see :func:`ten_crops`); their features and their probabilities are averaged. Evaluation uses no mixed
+    precision: it is in the type of the weights.
 
     Args:
         backbone: the network.
         augment: ``(samples, target [B, C]) -> (samples, target)``, in training only, on the batch's device.
-        crops: crops of a test sample, for a backbone with a window.
-        label_smoothing: share of every target that is spread over all classes.
+        crops: how many crops a sample is evaluated on, for a backbone with a window.
+        label_smoothing: share of each target that is spread evenly over all classes.
         optimizer: parameters -> optimiser. Parameters of one dimension (biases, normalisation) get no weight decay.
         scheduler: optimiser -> learning-rate scheduler, see :class:`TrainableModule`; None keeps the rate.
-        channels_last: lay images and two-dimensional convolutions out with the channels last, faster on most devices.
+        channels_last: keep images and convolution weights in the channels-last layout, which is faster on most devices.
         compile: train through ``torch.compile``.
-        weights: checkpoint of another run whose backbone's weights training starts from; layers of other shapes, such
-            as the output for other classes, start anew.
+        weights: checkpoint of another run. Training starts from its backbone's weights. Layers whose shape differs,
+            such as the output for other classes, start anew.
 
     Logs ``train/loss`` and ``val|test/{loss,accuracy}``. Resumed runs are exact: see :class:`Resumable`.
 

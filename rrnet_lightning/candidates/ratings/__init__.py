@@ -1,3 +1,5 @@
+"""Models of ratings: each learns a vector for every user and item. Baselines, and generators of initial scores."""
+
 from rrnet_lightning.candidates.ratings.base import RatingBaseline
 from rrnet_lightning.candidates.ratings.factorisation import BiasedMF, SVDpp
 from rrnet_lightning.candidates.ratings.lightgcn import LightGCN

@@ -24,11 +24,14 @@ Asked = tuple[Tensor, Tensor, Tensor]  # user [B], item [B], rating [B]
 
 
 class RatingBaseline(TrainableModule, ABC):
-    """Fit a rating model by mini-batches: mean squared error + (penalties of all tables + :meth:`extra`) / R.
+    """Base of all rating models: trains, measures and predicts. A model adds its tables and its equation.
 
-    A model names its tables in :meth:`build` and its equation in :meth:`rate`. It learns from the R training ratings
-    alone and answers from what it learnt: ratings shown in a batch are not looked at. A training batch of the
-    datamodule is cut into mini-batches of its supervised ratings; with ``evidence: false`` those are all it has.
+    The loss of a mini-batch is the mean squared error of its ratings + (penalties of all tables + :meth:`extra`) / R. R
+    is the number of training ratings. The tables are made in :meth:`build`, the equation is :meth:`rate`.
+
+    A model learns from the training ratings alone. It answers from its tables: ratings that a batch shows are not read.
+    The datamodule's training batch is cut into mini-batches of the ratings that it asks for. Set the data's
+    ``evidence: false``, so that it asks for all of them.
 
     Args:
         rank: width of the vectors.
@@ -37,10 +40,11 @@ class RatingBaseline(TrainableModule, ABC):
         optimizer: parameters -> optimiser.
         scheduler: optimiser -> learning-rate scheduler, see :class:`TrainableModule`; None keeps the rate.
 
-    Logs ``train/loss`` (squared error, penalties left out) and ``<stage>/mae``, ``<stage>/rmse``.
+    Logs ``train/loss`` (mean squared error, without penalties) and ``<stage>/mae``, ``<stage>/rmse``.
 
     Raises:
         DataError: data without ratings, more than one process, or an argument outside its values.
+        OptionError: a precision of 16 bits alone, or a scheduler that watches a metric that is not there.
     """
 
     scale: Tensor
@@ -68,11 +72,11 @@ class RatingBaseline(TrainableModule, ABC):
 
     @abstractmethod
     def build(self, train: TrainingRatings) -> None:
-        """Make the tables and whatever else follows from the training ratings."""
+        """Make the tables, and all else that is computed once from the training ratings."""
 
     @abstractmethod
     def rate(self, user: Tensor, item: Tensor) -> Tensor:
-        """Return [B] ratings of pairs given as rows of the full data, [B] long each; not yet kept on the scale."""
+        """Return [B] ratings of pairs, given as rows of the full data, [B] long each; not kept on the scale."""
 
     def extra(self) -> Tensor | float:
         """Return what the model adds to the penalties of its tables."""
@@ -121,7 +125,7 @@ class RatingBaseline(TrainableModule, ABC):
         self.log("train/loss", loss, batch_size=size, on_step=False, on_epoch=True)
 
     def learn(self, train: TrainingRatings, epochs: int, seed: int) -> None:
-        """Build the tables and fit them without a trainer; the same seed gives the same model."""
+        """Build the tables and fit them without a trainer. The same seed gives the same model."""
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
             torch.default_generator.manual_seed(seed)
             self.build(train)

@@ -20,11 +20,12 @@ class LightGCN(BiasedMF):
     e_u^(k+1) = Σ_(i in N(u)) e_i^(k) / sqrt(|N(u)| |U_i|), e_i^(k+1) likewise    (PyG's ``LGConv``)
     e = 1/(K+1) Σ_(k = 0..K) e^(k)    r_ui = μ + b_u + b_i + e_u · e_i
 
-    minimised as :class:`BiasedMF`, with e^(0) in the place of p and q. N(u), U_i: the training ratings.
+    The loss is that of :class:`BiasedMF`, with e^(0) in the place of p and q. N(u) are the items that u rated in the
+    training part, U_i the users who rated i there.
 
     Args:
         rank, decay, batch_size, optimizer, scheduler: see :class:`RatingBaseline`.
-        layers: K.
+        layers: K, how many steps away in the graph a vector hears from.
 
     Raises:
         DataError: ``layers`` is below 1.

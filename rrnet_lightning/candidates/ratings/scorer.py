@@ -14,27 +14,29 @@ from rrnet_lightning.errors import DataError
 
 @dataclass
 class Scorer:
-    """A rating model whose estimates RR-Net reads on its inter-edges.
+    """Adds a rating model's estimate of each pair to the inter-edges, for RR-Net to read.
 
-    The model must have seen just the ratings that RR-Net sees: one that saw a rating estimates it, and through its
-    other estimates tells the network of it, far better than it can a rating to come. So hidden ratings are not drawn
-    anew at each training step: they are cut into ``folds``, ``repeats`` times over, each of these V = folds · repeats
-    sets gets a model fitted on all others, and a step hides one set and reads its model. (Usual cross-fitted scores,
-    each rating's by a model that did not see that rating, tell of the hidden ratings through the visible ones' scores.)
+    A model fitted on a rating leaks it through its estimates of *other* pairs. So the training ratings are split into K
+    folds. One model is fitted per fold, on all the others. Each training step hides one fold, asks for it, and reads
+    the estimates of the one model that never saw it, for all pairs. Validation and test read one more model each,
+    fitted on all ratings that may be shown there.
+
+    Usual out-of-fold estimates would not do. There, each pair's estimate comes from the model that did not see that
+    pair. But the estimate of a visible pair then comes from a model that saw the hidden ones.
+
+    The folds are drawn and the models are started by the data's ``seed``, not by ``seed_everything``. So a checkpoint
+    finds the same estimates again when it is tested.
+
+    Cost: K · ``repeats`` fits to train, one for each other stage; K · ``repeats`` numbers kept for each inter-edge.
 
     Args:
-        model: the rating model, fitted afresh each time, on the CPU.
-        epochs: passes over the ratings.
-        folds: K; a step hides 1 / K of the training ratings, in the place of ``mask_ratio``.
-        repeats: how often they are cut anew.
+        model: the rating model. It is fitted anew each time, on the CPU.
+        epochs: passes over the ratings in a fit.
+        folds: K. A step hides 1 / K of the training ratings; ``mask_ratio`` is not used.
+        repeats: how many times the ratings are split into folds, each time at random.
 
     Raises:
         DataError: an argument outside its values, or a model that cannot be fitted.
-
-    Starts and cuts follow from the data's ``seed``, not from ``seed_everything``: a checkpoint finds its scores again
-    when it is tested, and the spread over seeds of RR-Net is that of the network alone.
-
-    Costs V fits to train, and one for each other stage; keeps V numbers for each inter-edge.
     """
 
     model: RatingBaseline
@@ -61,7 +63,9 @@ class Scorer:
         return rated
 
     def views(self, train: TrainingRatings, user: Tensor, item: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        """Return the sets, [R, V] bool, and what the model that saw none of a set rates the pairs, [E, V].
+        """Return which ratings each fold hides, [R, V] bool, and all pairs as rated without that fold, [E, V].
+
+        V is the number of folds of all repeats together.
 
         Raises:
             DataError: fewer ratings than folds.

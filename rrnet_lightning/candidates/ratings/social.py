@@ -17,7 +17,11 @@ from rrnet_lightning.errors import DataError
 
 
 class SocialBaseline(BiasedMF):
-    """Biased MF that trust enters with a weight ``social``, β; the other arguments are :class:`RatingBaseline`'s.
+    """Base of the models that read the trust network as well: biased MF and a social term.
+
+    Args:
+        rank, decay, batch_size, optimizer, scheduler: see :class:`RatingBaseline`.
+        social: weight β of the social term.
 
     Raises:
         DataError: ``social`` is negative.

@@ -13,7 +13,7 @@ from rrnet_lightning.graph.build import given_edges
 
 @dataclass(frozen=True, eq=False)
 class TrainingRatings:
-    """What a model may learn from: the training ratings and the trust links.
+    """All that a model may learn from: the training ratings and the trust links, as tensors.
 
     Attributes:
         user, item: [R] long. rating: [R] float.
@@ -68,12 +68,13 @@ class TrainingRatings:
 
 
 class Table(nn.Module):
-    """One learnt vector a row, and what its length costs: sum over rows of penalty · |row|².
+    """A learnt vector for each user, or each item, and its penalty: the sum over rows of penalty · |row|².
 
-    Rows that nothing is known of (count 0) start at zero, the others at random, normal with spread ``std``.
+    Rows start at random, normal with standard deviation ``std``. Rows with a count of 0 start at zero: no rating or
+    link will teach them.
 
     Shapes:
-        count, penalty: [N] float. rows: [N, width].
+        count: [N] float, how many ratings or links teach a row. penalty: [N] float. rows: [N, width].
     """
 
     penalty: Tensor
@@ -93,10 +94,12 @@ class Table(nn.Module):
 
 
 class SetSum(nn.Module):
-    """|S_n|^-1/2 Σ_(m in S_n) row_m for every owner n of a set S_n; zero for an empty set.
+    """Adds up the vectors of a set: |S_n|^-1/2 Σ_(m in S_n) row_m for each n. An empty set gives zero.
+
+    S_n may be the items that user n rated, or the users whom n trusts.
 
     Shapes:
-        owner, member: [L] long, one entry for each member of a set. of: rows [M, H] -> [N, H].
+        owner, member: [L] long, n and m of every member of every set. of: rows [M, H] -> [N, H].
     """
 
     member: Tensor
