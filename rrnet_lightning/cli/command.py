@@ -4,7 +4,6 @@ import shutil
 import signal
 import sys
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -29,6 +28,7 @@ from rrnet_lightning.cli.predictions import PredictionTable, PredictionWriter
 from rrnet_lightning.cli.runs import WIDTHS, check_same_data, find_checkpoint, run_folder
 from rrnet_lightning.cli.threads import Threads
 from rrnet_lightning.cli.typed import check_own_options, check_run_folder, check_used, nulls, typed
+from rrnet_lightning.data.files.root import user_path
 from rrnet_lightning.errors import OptionError, RRNetError, RunError
 
 
@@ -97,7 +97,7 @@ class RRNetCLI(LightningCLI):
             check_class(part, config[part] and config[part].as_dict())
         by_hand = typed(self._words)
         check_used(config.as_dict(), by_hand)
-        root = Path(config.trainer.default_root_dir or "runs")
+        root = user_path(config.trainer.default_root_dir or "runs")
         if self.config.subcommand != "fit" and not config.ckpt_path:
             raise RunError("--ckpt_path: none given, the weights would be random. Give a file, or `best` or `last`")
         checkpoint = find_checkpoint(config.ckpt_path, root) if config.ckpt_path else None

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 import rrnet_lightning
+from rrnet_lightning.data.files.root import user_path
 from rrnet_lightning.errors import OptionError
 
 PACKAGE = Path(rrnet_lightning.__file__).parent
@@ -38,7 +39,7 @@ def find_config(given: str) -> Path:
         OptionError: there is none, with the nearest name there is; or it is no YAML file of options.
     """
     name = given.removesuffix(".yaml")
-    places = [Path(given).expanduser(), *(folder / f"{name}.yaml" for folder in (Path("configs"), SHIPPED))]
+    places = [user_path(given), *(folder / f"{name}.yaml" for folder in (Path("configs"), SHIPPED))]
     file = next((place for place in places if place.exists()), None)
     if file is None:
         known = {config.stem for folder in (Path("configs"), SHIPPED) for config in folder.glob("*.yaml")}

@@ -25,6 +25,7 @@ from rrnet_lightning.candidates.feature_writer import recipe
 from rrnet_lightning.candidates.features import read_features
 from rrnet_lightning.cli.jobs import Command, Outcome, ended_by_signals, progress, run_commands, threads
 from rrnet_lightning.cli.resolve import resolve
+from rrnet_lightning.data.files.root import user_path
 from rrnet_lightning.errors import CrossFitError, DataError, OptionError
 
 CHILD = "import json, sys; from rrnet_lightning.cli.command import main; "
@@ -88,10 +89,11 @@ class Training:
         """
         if self.start_from is None:
             return []
+        start = user_path(self.start_from)
         found = {
             frozenset(map(int, run.name.split("_")[1:])): file
-            for run in sorted(Path(self.start_from).glob("runs/without_*"))
-            if Path(self.start_from, f"{run.name}.npy").is_file()  # trained to its end
+            for run in sorted(start.glob("runs/without_*"))
+            if (start / f"{run.name}.npy").is_file()  # trained to its end
             for file in sorted(run.glob("*/checkpoints/last.ckpt"), key=lambda file: file.stat().st_mtime)
         }
         fits = sorted(
@@ -133,6 +135,7 @@ def cross_fit_all(
         CrossFitError: a training failed, which stops all; or a file there is of other settings.
         DataError: a file there is damaged. OptionError: ``train.py`` does not take the options.
     """
+    out = user_path(out)
     digest = recipe(resolve([*options, "--model.weights", start_from] if start_from else options))
     trainings = [Training(out, left_out, options, digest, start_from) for left_out in sets]
     waiting = [training for training in trainings if not training.done()]

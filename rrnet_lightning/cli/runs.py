@@ -12,6 +12,7 @@ import torch
 import yaml
 
 from rrnet_lightning.checkpoints import trained_config
+from rrnet_lightning.data.files.root import user_path
 from rrnet_lightning.errors import RunError
 
 WIDTHS = ("source_dim", "target_dim", "edge_dim")  # the model has them from the data
@@ -34,7 +35,7 @@ def find_checkpoint(path: str, root: Path) -> Path:
         RunError: there is none, the newest run has none of that name, it is cut short or damaged, or it holds code
             (only ``weights_only`` files are loaded).
     """
-    file = _newest(path, root) if path in ("last", "best") else Path(path).expanduser()
+    file = _newest(path, root) if path in ("last", "best") else user_path(path)
     if not file.is_file():
         raise RunError(
             f"--ckpt_path: no file {file}. Give a .ckpt file, or `last` or `best` of the newest run in {root}"
@@ -116,8 +117,10 @@ def _own_place(path: str) -> str:
 
 def same(one: Any, two: Any) -> bool:
     """Tell whether two values are equal, or lead to the same file or folder."""
-    paths = isinstance(one, str) and isinstance(two, str) and Path(one).exists()
-    return bool(one == two or (paths and Path(one).resolve() == Path(two).resolve()))
+    if one == two or not (isinstance(one, str) and isinstance(two, str) and one and two):
+        return bool(one == two)
+    first = user_path(one)
+    return first.exists() and first.resolve() == user_path(two).resolve()
 
 
 def options(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
