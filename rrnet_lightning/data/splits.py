@@ -33,8 +33,8 @@ class Split:
 def fold_split(n: int, folds: int, fold: int, seed: int, val_share: float = 0.1) -> Split:
     """Split n rows for one of several shuffled folds.
 
-    The test parts of all folds of one seed partition the rows. Validation rows are a random `val_share` of the rest,
-    others in each fold.
+    Over all folds of one seed, every row is tested once. A random `val_share` of a fold's other rows validates; each
+    fold draws them anew.
 
     Args:
         n: number of rows.
@@ -72,8 +72,8 @@ def read_split_dir(split_dir: str | Path, ratings: Ratings) -> tuple[Ratings, Sp
         ratings: the data set that the users and items belong to.
 
     Returns:
-        The data set with the rows of the three files in place of its own (numbers of users and items, scale and trust
-        stay), and the split of these rows. A pair repeated inside one file is kept once, the first, and counted.
+        The data set with the rows of the three files in place of its own, and the split of these rows. Users, items,
+        scale and trust stay. Of a pair that is repeated inside one file the first row is kept.
 
     Raises:
         DataError: names file and line of a user, item or rating outside the data, or of a pair that is in two files; or

@@ -32,8 +32,8 @@ def class_vectors(
 ) -> Tensor:
     """Vectors of class names, [C, D] float32.
 
-    A name is split at white space, "_" and "-" and is the mean of those of its words that the source knows, as written
-    or else in lower case.
+    A name is split into words at white space, "_" and "-". Its vector is the mean over those words that the source
+    knows. Each word is looked up as it is written, then in lower case.
 
     Args:
         names: C class names, such as "dog", "sea_waves", "can-opening".
@@ -41,10 +41,10 @@ def class_vectors(
             a file: GloVe, word2vec or fastText text, as published (also `.gz`), or word2vec binary (`.bin`, `.bin.gz`);
             a name in gensim's collection, such as "glove-wiki-gigaword-100", downloaded once by gensim;
             None: `spelling_vectors`, which needs no file but knows nothing of meaning.
-        unknown: a name without a known word is an "error", or gets its spelling vector in D dimensions, scaled to the
-            mean norm of the names that are known.
-        cache_dir: where results are kept, so that later runs need not load gigabytes. Default: folder `vectors` in the
-            environment variable RRNET_CACHE, else in `~/.cache/rrnet`.
+        unknown: what to do with a name without a known word: "error" refuses it; "spelling" gives it the vector of its
+            spelling in D dimensions, as long as the vectors of the other names are on average.
+        cache_dir: where results are kept, so that later runs need not read gigabytes. Default: `vectors` in
+            `cache_root()`.
 
     Raises:
         DataError: no such file, damaged file, no network, or names without a known word (all are listed).
@@ -66,8 +66,9 @@ def class_vectors(
 def spelling_vectors(names: Sequence[str], dim: int = SPELLING_DIM) -> Tensor:
     """Vectors made of the letters of each name, [C, dim] float32 of norm 1, the same on every machine.
 
-    Sums of one fixed random sign vector per character n-gram (n = 2, 3, 4; in lower case, with the ends marked), so
-    names that share letters lie close. They encode spelling, not meaning: "cat" is near "cattle" and far from "kitten".
+    Every group of 2, 3 or 4 neighbouring letters has a fixed random vector of signs; a name is the sum of its groups.
+    Case does not matter, and the ends of the name count as letters. So names that share letters lie close, whatever
+    they mean: "cat" is near "cattle" and far from "kitten".
     """
     return torch.from_numpy(np.stack([_spelling(name, dim) for name in names]))
 

@@ -20,17 +20,17 @@ TIMEOUT = 30.0  # seconds without a byte
 CHUNK = 1 << 20
 
 
-def download(url: str, path: str | Path, sha256: str | None, *, resume: bool = True) -> Path:
+def download(url: str, path: str | Path, sha256: str | None) -> Path:
     """Fetch `url` to `path`, unless a file with this digest is already there.
 
-    Bytes go to `<path>.part`, which takes the final name only when the digest is right.
+    Bytes go to `<path>.part`, which takes the final name only when the digest is right. What a broken attempt left
+    there is continued, where the server can do that.
 
     Args:
         url: http or https address.
         path: the file to make; its folder is made too.
-        sha256: wanted digest in hexadecimal; None if it is not known, and the caller checks what is inside: then any
-            file at `path` will do.
-        resume: go on from what an earlier, broken attempt left in `<path>.part`.
+        sha256: wanted digest in hexadecimal. None if it is not known: then a file that is already at `path` is taken
+            as it is, and the caller checks what is inside.
 
     Raises:
         DataError: the connection failed (the part is kept, so that the same call resumes), or the digest is wrong (the
@@ -42,8 +42,6 @@ def download(url: str, path: str | Path, sha256: str | None, *, resume: bool = T
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not resume:
-            part.unlink(missing_ok=True)
         if not (part.is_file() and file_sha256(part) == sha256):
             _fetch(url, part)
         found = file_sha256(part)

@@ -74,10 +74,9 @@ def read_cifar(name: Literal["cifar10", "cifar100"], root: str | Path | None = N
 def read_cifar_tiles(folder: str | Path) -> Images:
     """Read the official training images of CIFAR as tiles: `train_NN.webp`, `labels_train.txt`, `classes.txt`.
 
-    A tile holds 1,000 images in 25 rows of 40. The last fifth of the files is the test part: of CIFAR-10's 50 files
-    the last 10, so 40,000 images to train on and 10,000 to test on. Say so beside a figure: published ones train on
-    50,000 and test on the 10,000 official test images, which are not in these files. Decoding 50 tiles takes 4 seconds,
-    so nothing is kept for later runs.
+    A tile holds 1,000 images in 25 rows of 40. The last fifth of the tiles is the test part. Of CIFAR-10's 50 tiles
+    these are the last 10: 40,000 images train and 10,000 test. Say so beside a figure, because published figures train
+    on 50,000 images and test on the 10,000 official test images, which are not in these files.
 
     Args:
         folder: the data set.

@@ -10,9 +10,9 @@ from rrnet_lightning.errors import DataError
 
 
 def k_core(ratings: Ratings, k: int) -> Ratings:
-    """Keep the users and the items with at least ``k`` ratings among those kept, the largest such part.
+    """Keep the largest part of the ratings in which every user and every item has at least ``k`` of them.
 
-    Users and items are numbered anew in the same order; ratings and trust links that fall away are counted.
+    The users and items left are numbered anew, in the same order. What falls away is counted.
 
     Raises:
         DataError: nothing is left.

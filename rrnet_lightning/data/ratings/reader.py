@@ -41,7 +41,7 @@ class Ratings:
         item: [E] long, row in `item_ids`.
         rating: [E] float32, inside `scale`. Pairs (user, item) are distinct: of repeated ones the first row is kept.
         trust: [2, L] long, truster -> trustee, distinct, without self trust, both ends have ratings.
-        user_ids: original ids, in order of their numbers if all are whole numbers, else of their letters.
+        user_ids: ids as the files have them, sorted: as numbers if all are whole numbers, else as text.
         item_ids: likewise.
         scale: lowest and highest rating possible.
         dropped: what was left out of the files.
@@ -105,8 +105,8 @@ def read_filmtrust(folder: str | Path, outside: Outside = "error") -> Ratings:
 def read_ciao(folder: str | Path, scale: Scale = (1.0, 5.0), outside: Outside = "drop") -> Ratings:
     """Read Ciao (`rating_with_timestamp.mat`, `trustnetwork.mat`): ratings of products, 1 to 5.
 
-    Columns of the first: user, item, category, rating, helpfulness, time. Its few ratings of 0 lie outside the scale
-    and are dropped before repeated pairs are, so a pair rated 0 and later 3 keeps the 3.
+    Columns of the first: user, item, category, rating, helpfulness, time. Ratings of 0 lie outside the scale. They are
+    dropped first, then repeated pairs: a pair rated 0 and later 3 keeps the 3.
     """
     ratings = read_matrix(user_path(folder) / "rating_with_timestamp.mat", 6)
     return _assemble(ratings, 3, read_matrix(user_path(folder) / "trustnetwork.mat", 2), scale, outside)

@@ -44,7 +44,7 @@ class EscClips:
         ids: N file names without their ending, in the order of the csv.
         rate: samples a second.
         counts: how many clips and files were treated in which special way, see `read_esc`.
-        digest: names csv, sound files, rate and choice of clips; changes when one of them does.
+        digest: changes when the csv, a sound file, the rate or the choice of clips changes.
     """
 
     waveforms: NDArray[np.int16]
@@ -65,24 +65,27 @@ class EscClips:
 def read_esc(
     folder: str | Path, rate: int, cache: str | Path | None = None, *, esc10: bool = False, classes: int | None = None
 ) -> EscClips:
-    """Read ESC-10 or ESC-50: decode all clips once, and from then on open what was kept.
+    """Read ESC-10 or ESC-50. The first call decodes all clips and keeps them; later calls open what was kept.
 
-    The folder holds `audio/` and the csv (`meta/esc50.csv`, `esc10.csv`, ...) with the columns filename, fold, target
-    and category. A file named `.wav` there may be a `.flac` or `.ogg` here. Labels are numbered from 0 in the order of
-    the targets.
+    The folder holds `audio/` and a csv file (`meta/esc50.csv`, `esc10.csv`, ...) with the columns filename, fold,
+    target and category. Where the csv names a `.wav`, the file may also be a `.flac` or `.ogg`. Labels are numbered
+    from 0 in the order of the targets.
 
-    Kept are 16-bit samples: exact for originals of up to 16 bit at their own rate, half the size of float32, and with
-    98 dB below full scale as large an error for quiet as for loud; float16 errs by 66 dB below each sample.
+    Clips are kept as 16-bit whole numbers. Originals of up to 16 bit keep every bit if they are not resampled. For
+    others the rounding error lies 98 dB below full scale. The kept file is half the size of one of float32.
 
-    Clips shorter than 5 s are filled up with zeros and longer ones cut, both at their end; of several channels the mean
-    is taken; samples beyond full scale are set to full scale; silent clips stay, with all samples 0; sound files
-    without a row are left out. All these are counted in `counts`.
+    These are treated in a special way, and counted in `counts`:
+        - A clip shorter than 5 s gets zeros at its end; a longer one is cut.
+        - Of several channels the mean is taken.
+        - Samples beyond full scale are set to full scale.
+        - Silent clips stay.
+        - Sound files without a row in the csv are left out.
 
     Args:
         folder: the data set.
         rate: samples a second of the result. Clips of another rate are resampled.
-        cache: folder for decoded clips, 2 · 5 · rate bytes a clip. Default: `esc` in `cache_root()`. Files there are
-            named by digest; those of data no longer read may be removed at any time.
+        cache: folder for decoded clips, 2 · 5 · rate bytes a clip. Default: `esc` in `cache_root()`. Any file there may
+            be removed at any time; it is made again when it is needed.
         esc10: keep only the clips that the column esc10 calls True.
         classes: wanted number of classes; None takes those found.
 

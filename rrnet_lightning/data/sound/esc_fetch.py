@@ -19,9 +19,9 @@ ESC50_ROWS = "e9f2877f3ca13a9edb44a73b849fcec3969b049dbbc01ab3099dc3cbde8a7fa5"
 def fetch_esc50(root: str | Path | None = None, url: str = ESC50_URL, sha256: str | None = None) -> Path:
     """Make the folder `esc50` under the data root hold ESC-50, downloading 600 MB unless it is all there.
 
-    The archive is made anew by the server at each release, so its digest is not known for good. Checked instead are
-    the checksum that the archive holds of each file, the digest of the clips, folds and class numbers in its csv, and
-    that every clip is there. ESC-10 is a part of it: `read_esc(folder, rate, esc10=True)`.
+    The server makes the archive anew at each release, so no digest of it stays right. These are checked instead: the
+    checksum that the archive holds of each file, the digest of clips, folds and class numbers in the csv, and that
+    every clip is there. ESC-10 is a part of ESC-50: `read_esc(folder, rate, esc10=True)`.
 
     Args:
         root: see `data_root`.

@@ -41,13 +41,6 @@ def test_broken_download_is_resumed(tmp_path: Path, server: Server, ranges: bool
     assert not path.with_name("file.bin.part").exists()
 
 
-def test_resume_off_starts_over(tmp_path: Path, server: Server) -> None:
-    path = tmp_path / "file.bin"
-    path.with_name("file.bin.part").write_bytes(CONTENT[:10])
-    download(server.url, path, SHA256, resume=False)
-    assert server.asked == [None] and path.read_bytes() == CONTENT
-
-
 def test_part_that_is_complete_or_too_long(tmp_path: Path, server: Server) -> None:
     path, part = tmp_path / "file.bin", tmp_path / "file.bin.part"
     part.write_bytes(CONTENT)
