@@ -3,14 +3,16 @@ import errno
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import pyarrow.parquet as pq
 import pytest
 import torch
 from lightning.pytorch.loggers import WandbLogger
 
 from rrnet_lightning.cli.command import main
-from rrnet_lightning.cli.predictions import PredictionTable, best
+from rrnet_lightning.cli.predictions import PredictionTable, PredictionWriter, best
 from rrnet_lightning.data.ratings.reader import read_filmtrust
+from rrnet_lightning.errors import RRNetError
 from tests.command import mini, refused
 from tests.fake import write_lines
 
@@ -71,27 +73,35 @@ def test_full_disk_leaves_the_old_file_and_nothing_partial(
     assert [file.name for file in Path("out").iterdir()] == ["p.parquet"]
 
 
+def test_a_folder_for_a_file_is_noticed_before_predicting(
+    trained: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rrnet_lightning.cli.predictions.table", None)  # nothing may be predicted
+    message = refused(capsys, mini("predict", "--ckpt_path", "last", "--predictions.path", "."))
+    assert message.count("\n") == 1 and "found ., a folder, wanted the name of a file that ends in .parquet" in message
+
+
 @pytest.mark.parametrize(
     ("path", "told"),
     [
-        (".", "found ., a folder, wanted the name of a file that ends in .parquet or .csv"),
-        ("/", "found /, a folder"),
-        ("data", "found data, a folder"),
-        ("new/p.tsv", "found 'new/p.tsv', wanted"),
-        ("predictions", "found 'predictions', wanted"),
-        ("", "found ''"),
-        ("taken.parquet", "taken.parquet cannot be written (it is a folder)"),
-        ("mini.yaml/p.csv", "mini.yaml/p.csv cannot be written (mini.yaml is a file, not a folder)"),
-        ("new/deep/" + "x" * 300 + ".csv", "cannot be written (File name too long)"),
+        ("/", r"found /, a folder"),
+        ("new/p.tsv", r"found 'new/p.tsv', wanted .* \.parquet or \.csv"),
+        ("predictions", r"found 'predictions', wanted"),
+        ("", r"path: found ''"),
+        ("taken.parquet", r"taken.parquet cannot be written \(it is a folder\)"),
+        ("file/p.csv", r"file/p.csv cannot be written \(file is a file, not a folder\)"),
+        ("new/deep/" + "x" * 300 + ".csv", r"cannot be written \(File name too long\)"),
     ],
 )
-def test_a_path_that_cannot_be_written_is_noticed_before_predicting(
-    trained: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, path: str, told: str
+def test_a_path_that_cannot_be_written_is_refused_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, told: str
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     Path("taken.parquet").mkdir()
-    monkeypatch.setattr("rrnet_lightning.cli.predictions.table", None)  # nothing may be predicted
-    message = refused(capsys, mini("predict", "--ckpt_path", "last", "--predictions.path", path))
-    assert told in message and message.count("\n") == 1 and not Path("new").exists()
+    Path("file").touch()
+    with pytest.raises(RRNetError, match=told):
+        PredictionWriter(path).on_predict_start(L.Trainer(logger=False, accelerator="cpu"), L.LightningModule())
+    assert sorted(place.name for place in tmp_path.iterdir()) == ["file", "taken.parquet"]
 
 
 def test_csv_where_the_name_says_so(trained: Path) -> None:
