@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from rrnet_lightning.data.files.columns import Ints, Table, read_table
@@ -92,13 +93,7 @@ def read_split_dir(split_dir: str | Path, ratings: Ratings) -> tuple[Ratings, Sp
     first = first_rows(key)
     _refuse_overlap(tables, key, part)
     known = (ratings.user * ratings.num_items + ratings.item).numpy()
-    if not np.isin(key, known).any():
-        user, item = ratings.user_ids[int(ratings.user[0])], ratings.item_ids[int(ratings.item[0])]
-        raise DataError(
-            f"{tables[0].source}: found user {tables[0].columns[0][0]!r} with item {tables[0].columns[1][0]!r}, and no "
-            f"pair in these files that has a rating in the data set. Wanted pairs such as {user!r} with {item!r}. Is "
-            "this split of another data set?"
-        )
+    _refuse_unknown(tables[0], ratings, np.isin(key, known))
     rows = replace(
         ratings,
         user=torch.from_numpy(users[first]),
@@ -144,6 +139,17 @@ def _number_column(tables: list[Table], column: int, ids: list[str], what: str) 
             )
         numbers.append(rows)
     return np.concatenate(numbers)
+
+
+def _refuse_unknown(table: Table, ratings: Ratings, rated: NDArray[np.bool_]) -> None:
+    """DataError where no pair of the split has a rating. rated: [N] of the rows of all tables; table: the first."""
+    if not rated.any():
+        user, item = ratings.user_ids[int(ratings.user[0])], ratings.item_ids[int(ratings.item[0])]
+        raise DataError(
+            f"{table.source}: found user {table.columns[0][0]!r} with item {table.columns[1][0]!r}, and no "
+            f"pair in these files that has a rating in the data set. Wanted pairs such as {user!r} with {item!r}. Is "
+            "this split of another data set?"
+        )
 
 
 def _refuse_overlap(tables: list[Table], key: Ints, part: Ints) -> None:
