@@ -13,12 +13,15 @@ import yaml
 
 from rrnet_lightning.checkpoints import trained_config
 from rrnet_lightning.data.files.root import user_path
+from rrnet_lightning.datamodules.learnt import DIGEST
 from rrnet_lightning.errors import RunError
 
 WIDTHS = ("source_dim", "target_dim", "edge_dim")  # the model has them from the data
-# how batches are made and where files lie: not what is learnt from
+# how batches are made and what is predicted: not what is learnt from
 BATCH_OPTIONS = {"root", "download", "url", "predict_path", "mask_ratio", "batch_size", "fan_out", "eval_fan_out"}
 BATCH_OPTIONS |= {"steps_per_epoch", "num_workers"}
+# where files lie: what is in them is compared once they are read, see LearntDataModule
+PLACES = {"ratings_path", "trust_path", "split_dir", "features", "word_vectors"}
 
 
 def new_run_id() -> str:
@@ -81,12 +84,14 @@ def run_folder(root: Path, checkpoint: Path | None) -> Path:
 def check_same_data(checkpoint: Path, data: dict[str, Any]) -> None:
     """Refuse data other than what a checkpoint was trained on, by the config in it (that of a command line's run).
 
-    On another fold, test answers would be among those it learnt from. Options of how batches are made may differ.
+    On another fold, test answers would be among those it learnt from. Options of how batches are made may differ, and
+    those of where files lie, where the checkpoint knows what was in them.
 
     Raises:
         RunError: naming the first option that differs and both values.
     """
-    config = trained_config(torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True))
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    config = trained_config(content)
     if not config:
         if data.get("init_args", {}).get("left_out"):
             raise RunError(
@@ -99,10 +104,12 @@ def check_same_data(checkpoint: Path, data: dict[str, Any]) -> None:
     theirs, ours = (
         {"class_path": _own_place(of["class_path"])} | options(of.get("init_args", {})) for of in (trained, data)
     )
+    says = any(isinstance(part, dict) and DIGEST in part for part in content.values())
+    free = BATCH_OPTIONS | PLACES if says and theirs["class_path"].startswith("rrnet_lightning.") else BATCH_OPTIONS
     known = {name.partition(".")[0] for name in theirs}  # options of a newer release are not compared
     for name in dict.fromkeys([*theirs, *(name for name in ours if name.partition(".")[0] in known)]):
         found, wanted = theirs.get(name), ours.get(name)
-        if name not in BATCH_OPTIONS and not same(found, wanted):
+        if name not in free and not same(found, wanted):
             raise RunError(
                 f"--data.{name}: found {shown(wanted)}, but the checkpoint was trained with {shown(found)}, so its "
                 f"training data may hold what is asked now. Use {use}--data.{name} {shown(found)}"

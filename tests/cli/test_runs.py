@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from rrnet_lightning.cli.runs import check_same_data, find_checkpoint, git_commit, new_run_id, run_folder
+from rrnet_lightning.cli.configs import find_config
+from rrnet_lightning.cli.runs import check_same_data, find_checkpoint, git_commit, new_run_id, run_folder, same
 from rrnet_lightning.errors import RunError
 
 
@@ -118,3 +119,25 @@ def test_a_folder_may_be_named_in_another_way(tmp_path: Path, monkeypatch: pytes
     check_same_data(Path("o.ckpt"), {"class_path": "D", "init_args": {"features": str(tmp_path / "features")}})
     with pytest.raises(RunError, match=r"--data\.features: found other"):
         check_same_data(Path("o.ckpt"), {"class_path": "D", "init_args": {"features": "other"}})
+
+
+def test_the_place_of_files_may_differ_where_it_is_known_what_was_in_them(tmp_path: Path) -> None:
+    def saved(**more: Any) -> Path:
+        data = {"class_path": "rrnet_lightning.datamodules.SoundDataModule", "init_args": {"features": "a", "fold": 1}}
+        torch.save({"rrnet_config": {"data": data}, **more}, tmp_path / "o.ckpt")
+        return tmp_path / "o.ckpt"
+
+    moved = {"class_path": "rrnet_lightning.datamodules.SoundDataModule", "init_args": {"features": "b", "fold": 1}}
+    check_same_data(saved(SoundDataModule={"learnt_from": "1f"}), moved)
+    with pytest.raises(RunError, match=r"--data\.features: found b"):
+        check_same_data(saved(), moved)
+
+
+def test_a_path_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    file = checkpoint(tmp_path, "a", "last", age=1)
+    assert find_checkpoint("~/a/checkpoints/last.ckpt", tmp_path) == file
+    (tmp_path / "c.yaml").write_text("seed_everything: 1")
+    assert find_config("~/c.yaml") == tmp_path / "c.yaml"
+    assert same("~/c.yaml", "c.yaml") and not same("~/c.yaml", "d.yaml") and not same("", "c.yaml")
