@@ -63,6 +63,16 @@ def class_vectors(
     return torch.from_numpy(vectors)
 
 
+def vector_width(names: Sequence[str], source: str | None, *, unknown: Unknown = "error") -> int:
+    """Width of :func:`class_vectors` of the same arguments; of gensim's collection without a download."""
+    if source is None:
+        return SPELLING_DIM
+    collection = re.search(r"-(\d+)$", source)  # its names end with the width
+    if collection and not user_path(source).exists():
+        return int(collection[1])
+    return class_vectors(names, source, unknown=unknown).shape[1]
+
+
 def spelling_vectors(names: Sequence[str], dim: int = SPELLING_DIM) -> Tensor:
     """Vectors made of the letters of each name, [C, dim] float32 of norm 1, the same on every machine.
 

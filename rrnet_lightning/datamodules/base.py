@@ -131,13 +131,18 @@ class GraphDataModule(LearntDataModule):
         return None
 
     def learnt_rows(self) -> Iterable[object]:
-        """Return the pairs that train and validate, with their answers; builds the graphs of both stages."""
+        """Return the pairs that train and validate, with their answers; builds the graphs of both stages.
+
+        Sources and targets count by ``source_ids`` and ``target_ids`` where the task has them, else by their rows.
+        """
+        names = [getattr(self, f"{side}_ids", None) for side in ("source", "target")]
         for stage in ("train", "val"):
             graph = self.stage_graph(stage)
             inter = graph[INTER]
             rows = (inter.observed | inter.asked).nonzero().squeeze(1)
             source, target = inter.edge_index[:, rows]
-            ends = graph["source"].n_id[source].tolist(), graph["target"].n_id[target].tolist()
+            ends = [graph["source"].n_id[source].tolist(), graph["target"].n_id[target].tolist()]
+            ends = [end if ids is None else [ids[row] for row in end] for end, ids in zip(ends, names, strict=True)]
             yield from zip([stage] * len(rows), *ends, inter.y[rows].tolist(), inter.asked[rows].tolist(), strict=True)
 
     def train_dataloader(self) -> DataLoader[HeteroData]:

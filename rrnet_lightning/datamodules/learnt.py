@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import lightning as L
+import torch
 
 from rrnet_lightning.errors import DataError
 
@@ -32,7 +33,11 @@ class LearntDataModule(L.LightningDataModule, ABC):
     def state_dict(self) -> dict[str, Any]:
         """Return the digest of :meth:`learnt_rows`, made once."""
         if self._digest is None:
-            lines = sorted(map(repr, self.learnt_rows()))
+            with (
+                torch.inference_mode(False),
+                torch.random.fork_rng(devices=[]),
+            ):  # a run does not change for being asked
+                lines = sorted(map(repr, self.learnt_rows()))
             self._digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
         return {DIGEST: self._digest}
 

@@ -1,6 +1,5 @@
 """MappingDataModule: scored samples -> graphs that map them to class names. What images and sounds have in common."""
 
-import re
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -11,8 +10,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.candidates.samples import HELD, TEST, TRAIN, VAL, ScoredSamples
-from rrnet_lightning.data.files.root import user_path
-from rrnet_lightning.data.word_vectors import SPELLING_DIM, class_vectors
+from rrnet_lightning.data.word_vectors import class_vectors, vector_width
 from rrnet_lightning.datamodules.base import GraphDataModule
 from rrnet_lightning.datamodules.batches import Stage
 from rrnet_lightning.errors import DataError
@@ -114,13 +112,7 @@ class MappingDataModule(GraphDataModule):
     @property
     def target_dim(self) -> int:
         """Width of the word vectors."""
-        source = self.word_vectors
-        if source is None:
-            return SPELLING_DIM
-        collection = re.search(r"-(\d+)$", source)  # gensim names end with the width: no download to learn it
-        if collection and not user_path(source).exists():
-            return int(collection[1])
-        return class_vectors(self.class_names, source, unknown=self.unknown).shape[1]
+        return vector_width(self.class_names, self.word_vectors, unknown=self.unknown)
 
     @property
     def source_dim(self) -> int:
@@ -196,7 +188,11 @@ class MappingDataModule(GraphDataModule):
         rank_zero_info(f"candidate recall, the ceiling of accuracy, at top_k={self.top_k}: {shown}")
 
     def learnt_rows(self) -> Iterable[object]:
-        """Return the samples of every view that train and validate, with their labels."""
+        """Return the samples of every view that train and validate, their labels, and the classes' vectors.
+
+        Of the vectors the signs: their last digits, as those of features and scores, follow from the machine.
+        """
+        yield from zip(self.target_ids, (self.words > 0).tolist(), strict=True)
         for part in self.parts:
             samples = part.samples
             for row in torch.isin(samples.role, torch.tensor([TRAIN, HELD, VAL])).nonzero().squeeze(1).tolist():

@@ -1,5 +1,6 @@
 """Pixels of CIFAR-10 and CIFAR-100, for backbones."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -89,6 +90,11 @@ class RawImageDataModule(RawDataModule):
             else read_cifar(self._name, self.root)
         )
         return RawImages(images.images, images.label, folds(images), images.names, images.ids)
+
+    def sample_ids(self) -> Sequence[str]:
+        """Return digests of the pixels: an image's name is its place in the files."""
+        assert isinstance(self.raw, RawImages)
+        return [hashlib.sha256(image).hexdigest() for image in self.raw.images.numpy()]
 
     @property
     def _name(self) -> Literal["cifar10", "cifar100"]:
