@@ -10,7 +10,6 @@ ROOT = Path(__file__).parents[1]
 FILE, FUNCTION = 250, 40
 EXCEPTIONS = {  # what may be longer, and why
     "rrnet_lightning/nn/rrnet.py": "the whole network, to be read top to bottom in one file",
-    "rrnet_lightning/datamodules/mapping.py": "four lines over: the next to be split",
     "rrnet_lightning/data/sound/esc.py:read_esc": "half of it says what the folder may look like and what is refused",
     "rrnet_lightning/data/splits.py:read_split_dir": "a third of it says what is read and refused",
     "rrnet_lightning/datamodules/social.py:__init__": "one line an option",
