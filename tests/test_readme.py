@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rrnet_lightning.cli.command import main
+from rrnet_lightning.cli import main
 from tests.command import PROJECT
 from tests.fake import write_ciao, write_cifar, write_features
 
@@ -46,6 +46,9 @@ def test_train_py_commands_run_in_order(here: Path, capsys: pytest.CaptureFixtur
     (here / "pairs.txt").write_text("1 1\n")
     seen = set()
     for words in commands("python train.py"):
+        if words in ([], ["doctor"]):
+            main(words)
+            continue
         seen.add(words[0])
         if "--help" in words or "--print_config" in words:
             with pytest.raises(SystemExit) as exit:

@@ -36,7 +36,7 @@ def random_graph(edges: int) -> HeteroData:
     return graph
 
 
-def step_seconds(graph: HeteroData, threads: int, steps: int = 10) -> float:
+def step_seconds(graph: HeteroData, threads: int, steps: int) -> float:
     """Return the median seconds of a training step."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
@@ -64,6 +64,8 @@ def busy(processes: int) -> Iterator[None]:
         process.start()
     try:
         yield
+        if not all(process.is_alive() for process in running):
+            raise SystemExit("error: a busy loop ended early: the figures are not of a machine as busy as asked for")
     finally:
         for process in running:
             process.terminate()
@@ -75,6 +77,7 @@ def main(args: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.threads", description=__doc__.split("\n")[0])
     parser.add_argument("--beside", type=int, default=0, help="busy loops beside it (default 0)")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="numbers of inter-edges")
+    parser.add_argument("--steps", type=int, default=10, help="steps of each measurement (default 10)")
     options = parser.parse_args(args)
     print(f"| numbers on the edges | 1 thread, ms | 2 threads, ms | ratio |   {options.beside} busy loops beside")
     print("|---|---|---|---|")
@@ -82,7 +85,7 @@ def main(args: Sequence[str] | None = None) -> None:
         for size in options.sizes:
             graph = random_graph(size)
             numbers = WIDTH * sum(store.edge_index.size(1) for store in graph.edge_stores)
-            rounds = [(step_seconds(graph, 1), step_seconds(graph, 2)) for _ in range(3)]
+            rounds = [(step_seconds(graph, 1, options.steps), step_seconds(graph, 2, options.steps)) for _ in range(3)]
             one, two = (1000 * min(each) for each in zip(*rounds, strict=True))
             print(f"| {numbers:,} | {one:.1f} | {two:.1f} | {two / one:.2f} |", flush=True)
 

@@ -15,7 +15,7 @@ from torch_geometric.data import HeteroData
 log = logging.getLogger("lightning.pytorch")
 
 CGROUP = Path("/sys/fs/cgroup")
-SMALL = 1_000_000  # numbers on the edges of a graph, below which a second thread costs more than it brings
+SMALL = 1_000_000  # numbers on the edges of a graph that one thread works on alone
 _known = torch.get_num_threads()  # what PyTorch chose, or this module did last: any other number is the user's
 
 
