@@ -156,7 +156,7 @@ def test_unknown_names_fail_with_the_nearest(
         (["--data.num_workers", "-1"], "error: num_workers: found -1, wanted at least 0"),
         (["--data.val_share", "0"], "error: val: no pair is to be predicted"),
         (["--seed_everything", "-1"], "error: seed_everything: found -1, wanted at least 0"),
-        (["--trainer.default_root_dir", "mini.yaml"], "Not a directory: 'mini.yaml"),
+        (["--trainer.default_root_dir", "mini.yaml"], "mini.yaml is a file, not a folder"),
         (["--model.scheduler", "StepLR"], "--model.scheduler: the following arguments are required: step_size"),
         (["--model.optimizer", "{class_path: torch.optim.Adam, init_args: {lr: null}}"], "Correct --model.optimizer"),
         (["--model.units", "[inner]"], "error: --model.units: found inner, wanted 'intra' or 'inter'"),

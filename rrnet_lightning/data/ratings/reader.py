@@ -152,7 +152,7 @@ def _assemble(table: Table, column: int, trust: Table | None, scale: Scale | Non
     if trust is not None:
         links, unused = _links(trust, user_ids)
         dropped += unused
-        if not links.shape[1]:
+        if not links.shape[1] and len(user_ids) > 1:  # one user has no one to trust
             raise DataError(
                 f"{trust.source}: found no link that joins two users of {table.source}: {in_words(unused)}. Wanted ids "
                 f"of users with ratings, such as {user_ids[0]!r}. Give both files the same ids, or leave out the links."
