@@ -1,8 +1,10 @@
 """The command line: LightningCLI, argument links, and where a run's config, checkpoints and logs are saved."""
 
+import contextlib
 import shutil
 import signal
 import sys
+import traceback
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,7 +25,7 @@ from rrnet_lightning.checkpoints import trained_config
 from rrnet_lightning.cli.callbacks import SaveConfig
 from rrnet_lightning.cli.checkpoint import BestCheckpoint
 from rrnet_lightning.cli.configs import with_config_files
-from rrnet_lightning.cli.parser import Parser, check_class
+from rrnet_lightning.cli.parser import Parser, check_class, check_group
 from rrnet_lightning.cli.predictions import PredictionTable, PredictionWriter
 from rrnet_lightning.cli.runs import WIDTHS, check_same_data, find_checkpoint, run_folder
 from rrnet_lightning.cli.threads import Threads
@@ -91,8 +93,10 @@ class RRNetCLI(LightningCLI):
         else:
             super().parse_arguments(parser, args)
         config = self.config[self.config.subcommand]
-        if isinstance(config.seed_everything, int) and config.seed_everything < 0:
-            raise OptionError(f"seed_everything: found {config.seed_everything}, wanted at least 0")
+        for group in ("trainer", "checkpoint", "predictions", "wandb"):
+            check_group(group, config[group])
+        if not isinstance(config.seed_everything, int) or not 0 <= config.seed_everything < 2**32:
+            raise OptionError(f"--seed_everything: found {config.seed_everything}, wanted 0 to {2**32 - 1}")
         for part in ("model", "data"):
             check_class(part, config[part] and config[part].as_dict())
         by_hand = typed(self._words)
@@ -167,12 +171,16 @@ class RRNetCLI(LightningCLI):
                 if "wandb" in sys.modules:  # else it was never used, and loading it takes a second
                     sys.modules["wandb"].finish(exit_code=1)
                 shutil.rmtree(self.folder, ignore_errors=True)
+                with contextlib.suppress(OSError):  # other runs lie there
+                    self.folder.parent.rmdir()
             raise
 
 
 def is_users(error: Exception) -> bool:
     """Tell whether the user's input caused an error: ours, Lightning's of options, the system's of files, W&B's."""
-    return isinstance(error, USER_ERRORS) or from_wandb(error)
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    lightning = isinstance(error, ValueError) and frame.f_globals.get("__name__", "").startswith("lightning.")
+    return lightning or isinstance(error, USER_ERRORS) or from_wandb(error)
 
 
 def from_wandb(error: Exception) -> bool:

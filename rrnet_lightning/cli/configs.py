@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -30,6 +31,19 @@ def with_config_files(words: Sequence[str]) -> list[str]:
         expected = word in ("-c", "--config")
         found.append(word)
     return found
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a name that stands twice, of which YAML keeps the last in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return the mapping of a node."""
+        names = set()
+        for key, _ in node.value:
+            if key.value in names:
+                raise yaml.constructor.ConstructorError(None, None, f"found {key.value} twice", key.start_mark)
+            names.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def find_config(given: str) -> Path:
@@ -60,7 +74,7 @@ def _check(file: Path) -> None:
     """Refuse what is no mapping of options in YAML, with the line where there is one."""
     wanted = "wanted a YAML file of options, as in configs/"
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = yaml.load(file.read_text(encoding="utf-8"), _UniqueKeys)
     except OSError as error:
         raise OptionError(f"--config: {file}: {error.strerror}; {wanted}") from error
     except UnicodeDecodeError as error:

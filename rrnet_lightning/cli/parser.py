@@ -1,28 +1,27 @@
 """The argument parser: no abbreviations; errors in one line, an unknown name's with the nearest valid one."""
 
-import difflib
 import inspect
 import pydoc
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
 from typing import Any, NoReturn, get_args, get_type_hints
 
-import lightning as L
+from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningArgumentParser
 
-from rrnet_lightning.candidates.classifiers.base import Backbone
+from rrnet_lightning.cli.names import class_names, class_options, nearest
 from rrnet_lightning.cli.runs import WIDTHS
 from rrnet_lightning.errors import OptionError
 
 UNKNOWN = re.compile(
     r"unrecognized arguments: --(?P<flag>[^\s=]+)|Option '(?P<option>[^']+)' is not accepted"
-    r"|does not accept option '(?P<inner>[^']+)'|dot import path string: (?P<name>\w+)"
+    r"|does not accept option '(?P<inner>[^']+)'"
     r"|Key '?(?P<key>[\w.]+)'? is not expected",
     re.IGNORECASE,
 )
-VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 KEY = r'Parser key "([\w.]+)":'
+CLASS = re.compile(r"dot import path string: (?P<name>[\w.]+)|module '\S+' has no attribute '(?P<tail>\w+)'")
 VALUE = re.compile(rf"{KEY}\s+Expected an? (?P<kind>.+)\. Got value: (?P<found>.*)")
 UNION = re.compile(r"Subtypes: \[(?P<kind>.*)\]\s(?:.*\n)*?\s*Given value: (?P<found>.*)")
 REASON = re.compile(
@@ -38,8 +37,8 @@ class Parser(LightningArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the reason in one line, the nearest valid name last, and leave with status 2: no usage of 60 lines."""
-        options = _options(getattr(ex, "subcommand_parser", None) or self)
-        message = short(message, options, _class_options())
+        options = [action.dest for action in (getattr(ex, "subcommand_parser", None) or self)._actions]
+        message = short(message, options, class_options())
         message = " ".join(message.partition(". Got value: Namespace(")[0].split())
         if not self.exit_on_error:  # a class inside a class: the parser around it prints
             super().error(message, ex)
@@ -56,11 +55,13 @@ def short(message: str, known: Sequence[str], others: Sequence[str]) -> str:
         return f"--{option}: found null, wanted its options; leave it out for their defaults"
     if inside := re.search(r"unknown option or name .*", message):
         return inside.group()
-    if inside := re.search(r"--([\w.]+: \S.*)", message):
+    found = CLASS.search(message)
+    if not found and (inside := re.search(r"--([\w.]+: \S.*)", message)):
         return f"--{option}.{inside[1]}" if option else message
-    if found := UNKNOWN.search(message):
+    if found := found or UNKNOWN.search(message):
         unknown = next(name for name in found.groups() if name)
-        names = nearest(unknown, known) or nearest(unknown, others)
+        pools = (class_names(),) if found.re is CLASS else (known, others)
+        names = next((names for pool in pools if (names := nearest(unknown, pool))), [])
         if unknown in names:
             return f"unknown option or name {unknown!r} here: it is of another kind than wanted"
         if names:
@@ -72,9 +73,21 @@ def short(message: str, known: Sequence[str], others: Sequence[str]) -> str:
     if found := VALUE.match(message) or UNION.search(message):
         kind = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", found["kind"])
         kind = re.sub(r"typing\.Literal\[(.*?)\]", r"\1", kind).replace("NoneType", "null").replace("Sequence", "list")
-        value = "null" if found["found"] == "None" else found["found"]
+        null = found["found"] == "None" and "type: <class 'str'>" not in message  # else the word None in a config
+        value = "null" if null else found["found"]
         return f"--{option}: found {value}, wanted {kind.replace(', ', ' or ')}"
     return message
+
+
+def check_group(option: str, config: Any) -> None:
+    """Check that a group has options, where a config gives it.
+
+    Raises:
+        OptionError: names the group.
+    """
+    if not isinstance(config, Namespace):
+        found = "null" if config is None else config
+        raise OptionError(f"--{option}: found {found}, wanted its options; leave it out for their defaults")
 
 
 def check_class(option: str, config: Mapping[str, Any] | None) -> None:
@@ -110,33 +123,3 @@ def check_options(option: str, cls: Any, given: Mapping[str, Any]) -> None:
             check_options(f"{option}.{name}", kind, value)
         elif isinstance(value, Mapping) and "class_path" in value:
             check_class(f"{option}.{name}", value)
-
-
-def nearest(unknown: str, known: Iterable[str]) -> list[str]:
-    """Return the known names that resemble ``unknown`` most, the whole dotted name first, else its last part."""
-    known = list(known)
-    by_tail = {name.rsplit(".", 1)[-1]: name for name in known}
-    tails = difflib.get_close_matches(unknown.rsplit(".", 1)[-1], by_tail, 1)
-    return difflib.get_close_matches(unknown, known, 1, 0.8) or [by_tail[tail] for tail in tails]
-
-
-def _options(parser: Any) -> list[str]:
-    return [action.dest for action in parser._actions]
-
-
-def _class_options() -> list[str]:
-    """Names of our modules, datamodules and backbones and of all that their constructors take."""
-    names = []
-    for key, base in (("model", L.LightningModule), ("data", L.LightningDataModule), ("model.backbone", Backbone)):
-        for cls in _subclasses(base):  # abstract ones too: classes hand options on to them
-            options = inspect.signature(cls).parameters.values()
-            names += [f"{key}.{option.name}" for option in options if option.kind not in VARIABLE]
-            names += [] if inspect.isabstract(cls) else [cls.__name__]
-    return names
-
-
-def _subclasses(base: type[Any]) -> list[type[Any]]:
-    below: list[type[Any]] = []
-    for sub in base.__subclasses__():
-        below += [sub, *_subclasses(sub)]
-    return [cls for cls in below if cls.__module__.startswith("rrnet_lightning.")]

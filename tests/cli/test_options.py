@@ -21,6 +21,7 @@ from tests.command import mini, refused
         (b"model: [\n", "c.yaml, line 2: "),
         (b"- a\n", "c.yaml: found list"),
         (b"", "c.yaml: found nothing"),
+        (b"trainer: {}\ndata: {}\ntrainer: {}\n", "c.yaml, line 3: found trainer twice"),
         (b"\xc3\x28", "c.yaml: no UTF-8 text"),
     ],
 )
@@ -47,8 +48,12 @@ def test_a_shipped_config_is_found_by_name(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_parse_errors_are_one_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("groups.yaml").write_text("wandb: [3]")
+    Path("none.yaml").write_text("data: {init_args: {batch_size: None}}")
     for args, message in (
         (mini("fit", "--trainer", "null"), "--trainer: found null, wanted its options"),
+        (mini("fit", "--config", "groups.yaml"), "--wandb: found [3], wanted its options"),
+        (mini("fit", "--config", "none.yaml"), "--data.batch_size: found None, wanted int or null"),
         (["fit"], "fit.model"),
         (["fot"], "'fot'"),
     ):
