@@ -90,8 +90,9 @@ def threads(jobs: int, asked: int | None = None) -> dict[str, str]:
     """
     if asked is None and jobs == 1:
         return {}
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    share = max(1, cores // jobs)
+    from rrnet_lightning.cli.threads import usable_cores  # here: it loads torch
+
+    share = max(1, usable_cores() // jobs)
     return {"OMP_NUM_THREADS": str(asked or min(share, int(os.environ.get("OMP_NUM_THREADS") or share)))}
 
 
