@@ -7,9 +7,10 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchmetrics import MeanAbsoluteError, MeanMetric, MeanSquaredError, Metric, MetricCollection
+from torchmetrics import MeanMetric, MetricCollection
 
 from rrnet_lightning.errors import CheckpointError
+from rrnet_lightning.metrics import rating_metrics
 
 
 class Objective(nn.Module, ABC):
@@ -141,11 +142,7 @@ class RatingObjective(Objective):
 
     def metrics(self, prefix: str) -> MetricCollection:
         """MAE and RMSE in rating units."""
-        metrics: dict[str, Metric | MetricCollection] = {
-            "mae": MeanAbsoluteError(),
-            "rmse": MeanSquaredError(squared=False),
-        }
-        return MetricCollection(metrics, prefix=prefix, compute_groups=False)
+        return rating_metrics(prefix)
 
 
 def describe(objective: Objective) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "rrnet_lightning"
 ORDER = [  # data -> candidates -> evidence -> graph -> nn -> objective
     {"errors"},
-    {"checkpoints", "schedulers"},
+    {"checkpoints", "metrics", "schedulers"},
     {"trainable"},
     {"data", "graph"},
     {"candidates"},
@@ -24,7 +24,7 @@ NARROWER = {  # what of ours these may import, besides themselves: less than all
     "data": {"errors"},
     "graph": {"errors"},
     "nn": {"errors", "graph"},
-    "objectives": {"errors"},
+    "objectives": {"errors", "metrics"},
     "module": {"errors", "checkpoints", "trainable", "graph", "nn", "objectives"},
     "datamodules": set(RANK) - {"cli", "module", "nn", "checkpoints", "trainable", "schedulers"},
 }

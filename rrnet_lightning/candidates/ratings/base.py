@@ -10,13 +10,13 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch_geometric.data import HeteroData
-from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric, MetricCollection
 
 from rrnet_lightning.candidates.ratings.tables import Table, TrainingRatings
 from rrnet_lightning.checkpoints import Predictions
 from rrnet_lightning.data.seeds import derive_seed
 from rrnet_lightning.errors import DataError, OptionError
 from rrnet_lightning.graph.schema import INTER, SOURCE, TARGET
+from rrnet_lightning.metrics import rating_metrics
 from rrnet_lightning.schedulers import TrainingShareLR
 from rrnet_lightning.trainable import TrainableModule
 
@@ -67,7 +67,7 @@ class RatingBaseline(TrainableModule, ABC):
         self.automatic_optimization = False
         self.rank, self.decay, self.batch_size = rank, decay, batch_size
         self.optimizer, self.scheduler = optimizer, scheduler
-        self.metrics = nn.ModuleDict({stage: _metrics(f"{stage}/") for stage in ("val", "test")})
+        self.metrics = nn.ModuleDict({stage: rating_metrics(f"{stage}/") for stage in ("val", "test")})
         self.num_ratings = 0
 
     @abstractmethod
@@ -200,11 +200,3 @@ def _step(scheduler: Any, metrics: Mapping[str, Tensor]) -> None:
     if monitor not in metrics:
         raise OptionError(f"scheduler: found monitor {monitor}, wanted one of {', '.join(metrics)}")
     scheduler.step(metrics[monitor].item())
-
-
-def _metrics(prefix: str) -> MetricCollection:
-    metrics: dict[str, Metric | MetricCollection] = {
-        "mae": MeanAbsoluteError(),
-        "rmse": MeanSquaredError(squared=False),
-    }
-    return MetricCollection(metrics, prefix=prefix, compute_groups=False)
