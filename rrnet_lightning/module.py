@@ -149,7 +149,7 @@ class RRNetModule(TrainableModule):
     def predict_step(self, batch: HeteroData, batch_idx: int) -> Predictions:
         """Return the supervised pairs: rows ``source`` and ``target`` in the full data, ``score``, and ``y`` (truth).
 
-        ``y`` is NaN where the truth is not known.
+        ``y`` is NaN where the truth is not known. ``measured`` ranks as the metrics do, also where scores round to 1.
         """
         return self._rows(batch, self._supervised(batch))
 
@@ -160,6 +160,7 @@ class RRNetModule(TrainableModule):
             "source": batch[SOURCE].n_id[source],
             "target": batch[TARGET].n_id[target],
             "score": self.objective.predict(logits, source),
+            "measured": self.objective.measured(logits, source),
             "y": y,
         }
 

@@ -146,8 +146,8 @@ class PredictionTable(Callback):
 
 
 def best(rows: Predictions) -> Predictions:
-    """Keep each source's pair of highest score, the first of equals."""
-    order = torch.argsort(rows["score"], descending=True, stable=True)
+    """Keep each source's best pair as the metrics rank them (``measured``, else the score), the first of equals."""
+    order = torch.argsort(rows.get("measured", rows["score"]), descending=True, stable=True)
     order = order[torch.argsort(rows["source"][order], stable=True)]
     source = rows["source"][order]
     first = torch.ones_like(source, dtype=torch.bool)

@@ -136,6 +136,13 @@ def test_best_of_equals_is_the_first() -> None:
     }
 
 
+def test_best_is_that_of_the_metrics_where_scores_round_to_one() -> None:
+    logits = torch.tensor([18.0, 20.0])
+    rows = {"source": torch.tensor([0, 0]), "target": torch.tensor([0, 1]), "score": logits.sigmoid()}
+    assert rows["score"][0] == rows["score"][1]
+    assert best({**rows, "measured": logits})["target"].tolist() == [1]
+
+
 def test_test_predictions_are_logged_as_a_table(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tables = []
     monkeypatch.setattr(WandbLogger, "log_table", lambda self, *args: tables.append(args))
