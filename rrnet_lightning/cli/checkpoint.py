@@ -30,8 +30,8 @@ class BestCheckpoint(ModelCheckpoint):
     def _check_filename(self) -> None:
         wanted = (
             "wanted a name such as {epoch}, without a slash (--checkpoint.auto_insert_metric_name false drops that of "
+            "a metric's name), and not last, the file of the last epoch"
         )
-        wanted += "a metric's name), and not last, the file of the last epoch"
         try:
             file = Path(self.format_checkpoint_name({}))
         except (ValueError, LookupError) as error:

@@ -74,23 +74,13 @@ class Threads(Callback):
         elif said_by_user() is None:
             _set(1)
 
-    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, *args: Any) -> None:
-        """Choose by the batch."""
-        self.choose(pl_module, batch)
-
-    def on_validation_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, *args: Any
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        """Choose by the batch."""
+        """Choose by the batch, in all stages."""
         self.choose(pl_module, batch)
 
-    def on_test_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, *args: Any) -> None:
-        """Choose by the batch."""
-        self.choose(pl_module, batch)
-
-    def on_predict_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, *args: Any) -> None:
-        """Choose by the batch."""
-        self.choose(pl_module, batch)
+    on_validation_batch_start = on_test_batch_start = on_predict_batch_start = on_train_batch_start
 
     def choose(self, module: L.LightningModule, batch: Any) -> None:
         """Set the threads for batches like this one, unless that was done or is the user's affair."""

@@ -36,6 +36,7 @@ class GraphBatches(Dataset[HeteroData]):
         inter = graph[INTER]
         check_pairs_once(inter.edge_index, len(graph[TARGET].x))
         self.group = task.answer_group(graph)
+        self.num_groups = 0 if self.group is None else int(self.group.max()) + 1
         self.seeds = inter.edge_index[0, inter.asked].unique()
         if not len(self.seeds):
             hint = ", or train without: --trainer.limit_val_batches 0 --checkpoint.monitor null" * (stage == "val")
@@ -76,7 +77,7 @@ class GraphBatches(Dataset[HeteroData]):
         check_hidden(visible, supervised)
         if self.group is None:
             return
-        told = torch.zeros(int(self.group.max()) + 1, dtype=torch.bool)
+        told = torch.zeros(self.num_groups, dtype=torch.bool)
         told[self.group[visible]] = True
         shown = told[self.group] & supervised
         if shown.any():

@@ -33,10 +33,8 @@ class LearntDataModule(L.LightningDataModule, ABC):
     def state_dict(self) -> dict[str, Any]:
         """Return the digest of :meth:`learnt_rows`, made once."""
         if self._digest is None:
-            with (
-                torch.inference_mode(False),
-                torch.random.fork_rng(devices=[]),
-            ):  # a run does not change for being asked
+            # nothing of the run changes for being asked
+            with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
                 lines = sorted(map(repr, self.learnt_rows()))
             self._digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
         return {DIGEST: self._digest}
