@@ -77,6 +77,7 @@ with ended_by_signals():
         cwd=tmp_path,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(Path(jobs.__file__).parent)},
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # tests run under nohup or behind & ignore some
     )
     log = tmp_path / "log"
     while process.poll() is None and (not log.exists() or not log.read_text().endswith("\n")):
