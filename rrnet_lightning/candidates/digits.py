@@ -8,10 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from rrnet_lightning.candidates.crossfit import Classifier, cross_fit
-from rrnet_lightning.candidates.samples import TEST, TRAIN, VAL, Floats, Ints, ScoredSamples, to_tensor
+from rrnet_lightning.candidates.contract import cross_fit, stratified_folds
+from rrnet_lightning.candidates.samples import (
+    HELD,
+    MIN_LOG_PROB,
+    TEST,
+    TRAIN,
+    UNLABELLED,
+    VAL,
+    Floats,
+    Ints,
+    ScoredSamples,
+    to_tensor,
+)
 from rrnet_lightning.data.files.atomic import atomic
 from rrnet_lightning.data.files.root import cache_root
 from rrnet_lightning.errors import DataError, reason
@@ -21,19 +34,24 @@ DIGIT_FEATURES = 256
 TRAIN_SHARE, VAL_SHARE = 0.5, 0.1  # the rest, 40 %, tests
 GAMMA = 0.1  # of the kernel that the features stand for, on pixels in [0, 1]
 INVERSE_PENALTY = 0.1  # C of the logistic regression
-CACHE_FORMAT = 1  # count up when the same arguments give other values
+CACHE_FORMAT = 2  # count up when the same arguments give other values
 
 
-def digit_candidates(seed: int = 0, folds: int = 5) -> ScoredSamples:
-    """The digits as stage two takes them, from the cache if they were made before.
+def digit_views(seed: int = 0, folds: int = 5, *, transductive: bool = False) -> list[ScoredSamples]:
+    """Return the views of the digits, from the cache if they were made before; the final view comes last.
 
     Split: 50 % train, 10 % validate, 40 % test, shuffled by ``seed``, the share of each class kept. Images of one
     writer stand together in the file and writers are not named, so all parts hold images of the same writers: accuracy
     on the test part is not accuracy on new writers. It is the same for every method compared on this split.
 
-    Features: 256 random Fourier features of the pixels, the same fixed map for every sample, split and fold, since
-    networks or maps fitted apart do not share a space. Only the linear classifier on top, a logistic regression, is
-    fitted; its log-probabilities come from :func:`cross_fit`.
+    Features: 256 random Fourier features of the pixels, the same fixed map for every sample and view. Only the linear
+    classifier on top, a logistic regression, is fitted, once a view: without a fold of the training samples, which is
+    HELD there, and for the final view with all of them.
+
+    Args:
+        seed: of the split and of the folds.
+        folds: number of folds of the training samples.
+        transductive: keep validation and test samples in the other views too, UNLABELLED.
 
     Raises:
         DataError: seed or folds out of range.
@@ -47,9 +65,15 @@ def digit_candidates(seed: int = 0, folds: int = 5) -> ScoredSamples:
     if arrays is None:
         arrays = _score(seed, folds)
         _write_cache(file, arrays)
-    ids = [f"digits/{row}" for row in range(len(arrays["label"]))]
-    features, log_probs, label, role = (to_tensor(arrays[name]) for name in ("features", "log_probs", "label", "role"))
-    return ScoredSamples(features, log_probs, label, role, names=DIGIT_NAMES, ids=ids)
+    features, label, role, fold = (to_tensor(arrays[name]) for name in ("features", "label", "role", "fold"))
+    ids = [f"digits/{row}" for row in range(len(label))]
+    views = []
+    for number, log_probs in enumerate(to_tensor(arrays["log_probs"])):
+        final = number == folds
+        own = role if final else role.where(role == TRAIN, UNLABELLED).where(fold != number, HELD)
+        view = ScoredSamples(features, log_probs, label, own, names=DIGIT_NAMES, ids=ids)
+        views.append(view if final or transductive else view.without_unlabelled())
+    return views
 
 
 def stratified_roles(label: Ints, seed: int) -> Ints:
@@ -79,28 +103,45 @@ def fourier_features(pixels: Floats) -> Floats:
 
 
 def _score(seed: int, folds: int) -> dict[str, NDArray[Any]]:
+    """Fold of each training sample, -1 for others, and scores of all samples without each fold, then without none."""
     from sklearn.datasets import load_digits
     from threadpoolctl import threadpool_limits
 
     digits = load_digits()
     label = digits.target.astype(np.int64)
     role, features = stratified_roles(label, seed), fourier_features(digits.data / 16)
+    train = np.flatnonzero(role == TRAIN)
+
+    def generator(visible: Tensor) -> Tensor:
+        rows = train[visible.numpy()]
+        classifier = _classifier().fit(features[rows], label[rows])
+        return torch.from_numpy(classifier.predict_log_proba(features).clip(min=MIN_LOG_PROB))
+
+    hidden = stratified_folds(torch.from_numpy(label[train]), folds, seed)
+    nothing = torch.zeros(len(train), 1, dtype=torch.bool)
     with threadpool_limits(1):  # matrices this small lose more by sharing the work than they gain
-        log_probs = cross_fit(features, label, role == TRAIN, _classifier, folds, seed)
-    return {"features": features, "log_probs": log_probs, "label": label, "role": role}
+        log_probs = list(cross_fit(generator, torch.cat([hidden, nothing], 1)))
+    fold = np.full(len(label), -1)
+    fold[train] = hidden.long().argmax(1).numpy()
+    return {
+        "features": features,
+        "log_probs": torch.stack(log_probs).numpy(),
+        "label": label,
+        "role": role,
+        "fold": fold,
+    }
 
 
-def _classifier() -> Classifier:
+def _classifier() -> Any:
     from sklearn.linear_model import LogisticRegression
 
-    classifier: Classifier = LogisticRegression(C=INVERSE_PENALTY, max_iter=1000)
-    return classifier
+    return LogisticRegression(C=INVERSE_PENALTY, max_iter=1000)
 
 
 def _read_cache(file: Path) -> dict[str, NDArray[Any]] | None:
     try:
         with np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in ("features", "log_probs", "label", "role")}
+            return {name: arrays[name] for name in ("features", "log_probs", "label", "role", "fold")}
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):  # absent or damaged: made again
         return None
 

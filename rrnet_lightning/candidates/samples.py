@@ -1,7 +1,7 @@
 """What stage one hands to stage two: features, a score of every class, labels and roles."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -37,8 +37,8 @@ class ScoredSamples:
 
     Attributes:
         features: [N, D] float, in one space for all samples.
-        log_probs: [N, C] float, the initial score of every class, given without sight of the sample's own label; or
-            with, where another role than TRAIN is asked in training.
+        log_probs: [N, C] float, the initial score of every class. The model has seen the labels of TRAIN samples, and
+            no others.
         label: [N] long, the true class.
         role: [N] long, a :class:`Role` each.
         names: C class names. ids: N names of the samples.
@@ -73,6 +73,19 @@ class ScoredSamples:
                 raise DataError(f"{field}: found {int(value[bad[0]])} in row {int(bad[0])}, wanted 0 to {stop - 1}")
         check_finite("features", self.features)
         check_finite("log_probs", self.log_probs)
+
+    def without_unlabelled(self) -> "ScoredSamples":
+        """Return the samples that are asked or evidence; ``row`` says which they are."""
+        rows = (self.role != UNLABELLED).nonzero().squeeze(1)
+        return replace(
+            self,
+            features=self.features[rows],
+            log_probs=self.log_probs[rows],
+            label=self.label[rows],
+            role=self.role[rows],
+            ids=[self.ids[row] for row in rows.tolist()],
+            row=rows if self.row is None else self.row[rows],
+        )
 
 
 def to_tensor(values: Floats | Ints) -> Tensor:

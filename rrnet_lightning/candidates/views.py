@@ -174,14 +174,14 @@ def _view(
             f"{path}: found no sample of class {name!r} to be evidence ({len(without)} such classes), wanted at "
             "least one of each. Choose other folds, or complete the data"
         )
-    rows = torch.arange(len(fold)) if final or transductive else (role != UNLABELLED).nonzero().squeeze(1)
-    return ScoredSamples(
-        features=features.features[rows],
-        log_probs=features.logits[rows].float().log_softmax(1).clamp(min=MIN_LOG_PROB),
-        label=features.label[rows],
-        role=role[rows],
+    view = ScoredSamples(
+        features=features.features,
+        log_probs=features.logits.float().log_softmax(1).clamp(min=MIN_LOG_PROB),
+        label=features.label,
+        role=role,
         names=features.names,
-        ids=[features.ids[row] for row in rows.tolist()],
-        row=rows,
+        ids=features.ids,
+        row=torch.arange(len(fold)),
         space=features.checksum,
     )
+    return view if final or transductive else view.without_unlabelled()

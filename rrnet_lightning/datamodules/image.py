@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from rrnet_lightning.candidates.digits import DIGIT_FEATURES, DIGIT_NAMES, digit_candidates
+from rrnet_lightning.candidates.digits import DIGIT_FEATURES, DIGIT_NAMES, digit_views
 from rrnet_lightning.candidates.samples import ScoredSamples
 from rrnet_lightning.datamodules.feature_folder import FeatureFolder, default_words
 from rrnet_lightning.datamodules.mapping import MappingDataModule
@@ -18,14 +18,14 @@ class ImageDataModule(MappingDataModule):
     (``configs/backbone_*.yaml``, ``predict``): fold 1 is asked in training, 2 validates, 3 tests, 0 is evidence; see
     :mod:`rrnet_lightning.candidates.views`.
 
-    ``digits``, scikit-learn's handwritten digits, need no download; see :func:`digit_candidates`
+    ``digits``, scikit-learn's handwritten digits, need no download; see :func:`digit_views`
     for split (50 % train, 10 % val, 40 % test, by ``seed``; the same writers in all three), features and scores, those
     of a small classifier made at ``prepare_data``.
 
     Args:
         dataset: which images.
         features: folder of the feature file; not for digits.
-        folds: of the training digits; each is scored by a classifier fitted on the other folds.
+        folds: of the training digits; each is asked in a view of its own, whose classifier has not seen it.
         cross_fit: False is the paper's literal setting: images of fold 0 ask themselves although their scores come from
             a backbone that saw them. Use it with ``evidence`` off. Not for digits.
         backbone, checksum: class name and digest of the weights that the features must be of; None for any.
@@ -84,5 +84,5 @@ class ImageDataModule(MappingDataModule):
     def views(self) -> Sequence[ScoredSamples]:
         """Read the feature file; for digits make features and scores, or take them from the cache."""
         if self.folder is None:
-            return [digit_candidates(self.seed, self.folds)]
+            return digit_views(self.seed, self.folds, transductive=self.transductive)
         return self.folder.views(self.transductive)

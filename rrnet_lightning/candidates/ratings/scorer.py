@@ -7,6 +7,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from rich.progress import track
 from torch import Tensor
 
+from rrnet_lightning.candidates.contract import cross_fit, random_folds
 from rrnet_lightning.candidates.ratings.base import RatingBaseline
 from rrnet_lightning.candidates.ratings.tables import TrainingRatings
 from rrnet_lightning.errors import DataError
@@ -73,14 +74,16 @@ class Scorer:
         size = len(train.rating)
         if size < self.folds:
             raise DataError(f"scorer.folds: found {self.folds}, wanted at most {size}, the training ratings")
-        generator = torch.Generator().manual_seed(seed)
-        parts = [torch.randperm(size, generator=generator) % self.folds for _ in range(self.repeats)]
-        hidden = torch.stack([part == fold for part in parts for fold in range(self.folds)], 1)
+        hidden = random_folds(size, self.folds, self.repeats, seed)
+
+        def generator(visible: Tensor) -> Tensor:
+            return self.score(_only(train, visible), user, item, seed)
+
         first = getattr(rank_zero_only, "rank", 0) == 0
-        columns = track(hidden.unbind(1), "fitting the scorer", transient=True, disable=not first)
-        scores = [self.score(_without(train, column), user, item, seed) for column in columns]
-        return hidden, torch.stack(scores, 1)
+        fits = cross_fit(generator, hidden)
+        scores = track(fits, "fitting the scorer", hidden.size(1), transient=True, disable=not first)
+        return hidden, torch.stack(list(scores), 1)
 
 
-def _without(train: TrainingRatings, hidden: Tensor) -> TrainingRatings:
-    return replace(train, user=train.user[~hidden], item=train.item[~hidden], rating=train.rating[~hidden])
+def _only(train: TrainingRatings, visible: Tensor) -> TrainingRatings:
+    return replace(train, user=train.user[visible], item=train.item[visible], rating=train.rating[visible])
