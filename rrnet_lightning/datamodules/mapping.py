@@ -13,14 +13,14 @@ from rrnet_lightning.candidates.samples import HELD, TEST, TRAIN, VAL, ScoredSam
 from rrnet_lightning.data.word_vectors import class_vectors, vector_width
 from rrnet_lightning.datamodules.base import GraphDataModule
 from rrnet_lightning.datamodules.batches import Stage
+from rrnet_lightning.datamodules.view_graph import ViewGraph, side_by_side
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.discriminants import discriminants
 from rrnet_lightning.evidence.labels import VOTES, Relations, pair_cosine
 from rrnet_lightning.evidence.scale import Scale, measure
-from rrnet_lightning.evidence.view_graph import ViewGraph, side_by_side
 from rrnet_lightning.graph.build import top_k_pairs
 from rrnet_lightning.graph.knn import knn_edges
-from rrnet_lightning.graph.schema import INTER
+from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA
 
 Attributes = Literal["features", "scores", "profile"]
 PROFILE = 10  # numbers of a profile
@@ -225,6 +225,7 @@ class MappingDataModule(GraphDataModule):
             self._shown = inter.edge_index, visible, self._evidence(data, visible)
         inter.edge_attr = self._shown[2]
         inter.message = torch.ones_like(visible) if self.transductive else visible
+        del data[SOURCE].place, data[SOURCE_INTRA].cosine  # read here alone
 
     def _evidence(self, data: HeteroData, visible: Tensor) -> Tensor:
         """``edge_attr``."""

@@ -71,7 +71,7 @@ class Relations:
         """Return `width` columns of [E] float by name: what may be read of the ``visible`` [E] candidates' labels.
 
         Args:
-            data: a graph as :class:`rrnet_lightning.evidence.view_graph.ViewGraph` builds it.
+            data: a graph whose sources have ``place``, and their intra-edges ``cosine``.
             visible: [E] bool.
         """
         votes = {"vote": neighbour_votes(data, visible, self.temperature)} if self.votes else {}

@@ -138,9 +138,11 @@ def test_a_test_sample_changes_no_other_output_when_inductive() -> None:
 
 
 def test_votes_are_shares_of_the_visible_labelled_neighbours() -> None:
-    (batch,) = batches(colours(), "val", top_k=4)
+    data = Colours(colours(), top_k=4)
+    data.setup()
+    batch = data.stage_graph("val")
     inter, label = batch[INTER], colours().label[batch[SOURCE].n_id]
-    visible = inter.visible & (torch.arange(len(inter.visible)) % 8 < 4)  # every other source's label
+    visible = inter.observed & (torch.arange(len(inter.observed)) % 8 < 4)  # every other source's label
     votes = neighbour_votes(batch, visible)
     shown = set(inter.edge_index[0, visible].tolist())
     for source, target, vote in zip(*inter.edge_index.tolist(), votes.tolist(), strict=True):

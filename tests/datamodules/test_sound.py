@@ -49,6 +49,7 @@ def asked(batch: HeteroData) -> Tensor:
 def test_training_asks_each_held_fold_in_a_view_of_its_own(folder: Path, transductive: bool) -> None:
     for batch in batches(folder, "train", transductive=transductive):
         validate(batch)
+        assert "place" not in batch[SOURCE] and "cosine" not in batch[SOURCE_INTRA]  # read before the batch leaves
         assert asked(batch).tolist() == [row for row in range(SAMPLES) if FOLD[row] in (1, 4)]  # all, at each step
         present = SAMPLES if transductive else 2 * EACH  # of a view: evidence of one fold, and one asked
         assert len(batch[SOURCE].x) == 2 * present and len(batch[TARGET].x) == 2 * len(NAMES)
@@ -139,39 +140,39 @@ def test_class_words_of_the_data_root_are_the_default(folder: Path, tmp_path: Pa
 
 
 def test_votes_weigh_labelled_neighbours_by_their_cosine(folder: Path) -> None:
-    (batch,) = batches(folder, "test", top_k=3)
-    inter, intra = batch[INTER], batch[SOURCE_INTRA]
-    votes = neighbour_votes(batch, inter.visible, temperature=0.01)
-    features = sounds(folder).parts[-1].samples.features[batch[SOURCE].n_id]
+    graph = sounds(folder, top_k=3).stage_graph("test")
+    inter, intra = graph[INTER], graph[SOURCE_INTRA]
+    votes = neighbour_votes(graph, inter.observed, temperature=0.01)
+    features = sounds(folder).parts[-1].samples.features[graph[SOURCE].n_id]
     labelled = torch.zeros(SAMPLES, dtype=torch.bool)
-    labelled[inter.edge_index[0, inter.visible]] = True
+    labelled[inter.edge_index[0, inter.observed]] = True
     for source, target, vote in zip(*inter.edge_index.tolist(), votes.tolist(), strict=True):
         near = [n for n in intra.edge_index[0, intra.edge_index[1] == source].tolist() if labelled[n]]
         cosine = torch.cosine_similarity(features[near].double(), features[source : source + 1].double())
-        share = (cosine / 0.01).softmax(0)[LABEL[batch[SOURCE].n_id[near]] == target].sum()
+        share = (cosine / 0.01).softmax(0)[LABEL[graph[SOURCE].n_id[near]] == target].sum()
         assert vote == pytest.approx(float(share), abs=1e-3)
 
 
 def test_nearest_is_the_closest_labelled_neighbour_of_the_class(folder: Path) -> None:
-    (batch,) = batches(folder, "test", top_k=3)
-    inter, intra = batch[INTER], batch[SOURCE_INTRA]
-    known = set(inter.edge_index[0, inter.visible].tolist())
-    for source, target, found in zip(*inter.edge_index.tolist(), nearest_labelled(batch, inter.visible), strict=True):
+    graph = sounds(folder, top_k=3).stage_graph("test")
+    inter, intra = graph[INTER], graph[SOURCE_INTRA]
+    known = set(inter.edge_index[0, inter.observed].tolist())
+    for source, target, found in zip(*inter.edge_index.tolist(), nearest_labelled(graph, inter.observed), strict=True):
         own = intra.edge_index[1] == source
         near = list(zip(intra.edge_index[0, own].tolist(), intra.cosine[own].tolist(), strict=True))
-        of_class = [cos for n, cos in near if n in known and LABEL[batch[SOURCE].n_id[n]] == target]
+        of_class = [cos for n, cos in near if n in known and LABEL[graph[SOURCE].n_id[n]] == target]
         assert found == (max(of_class) if of_class else min(cos for _, cos in near))
 
 
 def test_prototype_is_the_mean_of_the_labelled_samples_of_a_class(folder: Path) -> None:
-    (batch,) = batches(folder, "test", top_k=3)
-    place = sounds(folder).parts[-1].samples.features[batch[SOURCE].n_id]
-    label, labelled = LABEL[batch[SOURCE].n_id], FOLD[batch[SOURCE].n_id] != 2
-    found = prototypes(batch, batch[INTER].visible)
-    for source, target, cosine in zip(*batch[INTER].edge_index.tolist(), found, strict=True):
+    graph = sounds(folder, top_k=3).stage_graph("test")
+    place = sounds(folder).parts[-1].samples.features[graph[SOURCE].n_id]
+    label, labelled = LABEL[graph[SOURCE].n_id], FOLD[graph[SOURCE].n_id] != 2
+    found = prototypes(graph, graph[INTER].observed)
+    for source, target, cosine in zip(*graph[INTER].edge_index.tolist(), found, strict=True):
         mean = place[labelled & (label == target)].mean(0)
         assert cosine == pytest.approx(float(torch.cosine_similarity(place[source], mean, dim=0)), abs=1e-6)
-    assert prototypes(batch, torch.zeros_like(batch[INTER].visible)).eq(0).all()
+    assert prototypes(graph, torch.zeros_like(graph[INTER].observed)).eq(0).all()
 
 
 @pytest.mark.parametrize(("field", "value"), [("temperature", 0), ("discriminant", -0.1), ("discriminant", 1.5)])

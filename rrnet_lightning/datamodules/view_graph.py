@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
+from torch_geometric.data.collate import collate
 
 from rrnet_lightning.candidates.samples import TRAIN, ScoredSamples
 from rrnet_lightning.graph.build import build_graph, recall
-from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA, validate
+from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, validate
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,19 +73,6 @@ def side_by_side(graphs: Sequence[HeteroData]) -> HeteroData:
     """
     if len(graphs) == 1:
         return graphs[0]
-    joined, first = HeteroData(), torch.zeros(2, dtype=torch.long)
-    parts: dict[object, list[Tensor]] = {}
-    for graph in graphs:
-        shift = dict(zip((SOURCE, TARGET), first, strict=True))
-        for store in graph.stores:
-            ends = (store._key[0], store._key[2]) if isinstance(store._key, tuple) else ()
-            for name, value in store.items():
-                if name == "edge_index":
-                    value = value + torch.stack([shift[end] for end in ends])[:, None]
-                parts.setdefault((store._key, name), []).append(value)
-        first = first + torch.tensor([len(graph[SOURCE].x), len(graph[TARGET].x)])
-    for key in (SOURCE, TARGET, SOURCE_INTRA, TARGET_INTRA, INTER):
-        for name in graphs[0][key]:
-            joined[key][name] = torch.cat(parts[key, name], dim=1 if name == "edge_index" else 0)
+    joined, _, _ = collate(HeteroData, list(graphs), add_batch=False)  # Batch.from_data_list without its batch vectors
     validate(joined)
     return joined
