@@ -1,4 +1,4 @@
-"""What stage one hands to stage two: features, a score of every class, labels and roles."""
+"""What stage one hands to stage two for classification: features, a score of every class, labels and roles."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class ScoredSamples:
-    """N samples to be mapped to C classes, one view of them: all features and scores come from one model.
+    """A view of N samples that are to be mapped to C classes. All features and scores come from one model.
 
     Attributes:
         features: [N, D] float, in one space for all samples.
@@ -42,8 +42,9 @@ class ScoredSamples:
         label: [N] long, the true class.
         role: [N] long, a :class:`Role` each.
         names: C class names. ids: N names of the samples.
-        row: [N] long or None, rows in the full data, where this is a part of it.
-        space: names the space of the features, such as the model's checksum; views of one space may be mixed.
+        row: [N] long, rows in the full data; None for all of it, in its order.
+        space: a name of the space of the features, such as the model's checksum. Features of the same space mean the
+            same.
 
     Raises:
         DataError: naming the field that does not fit the others, or holds values outside its range.

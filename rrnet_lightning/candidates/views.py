@@ -1,15 +1,19 @@
-"""Feature files -> views: whom the second stage asks, and who is evidence, each view in the space of one backbone.
+"""Feature files become views: each says who is asked and who is evidence in the space of one backbone.
 
-A backbone has seen its training samples: their scores are too good to learn reasoning from. So the second stage is
-asked about samples of folds left out of the backbone's training, with the samples of the other folds as neighbours,
-just as at test. To test on fold t:
+A backbone has seen the labels of its training samples, so their scores are better than those of new samples. Stage two
+must not learn from them as questions, only as evidence, as at test. So it is asked about samples of folds that the
+backbone was trained without. To test on fold t:
 
     the final view, backbone trained without t: fold t is asked (TEST), all other folds are evidence (TRAIN);
-    a training view, backbone trained without t and f: fold f is asked (HELD), the folds seen are evidence, t is out.
+    a training view, backbone trained without t and f: fold f is asked (HELD), the folds seen are evidence (TRAIN), and
+    fold t is in none of it.
 
-Every feature and score of a view comes from its one backbone, which saw neither t nor f. Spaces of different backbones
-do not mix: no neighbour is sought across views, and only scores and similarities, which mean the same in all, cross
-over. Where one backbone leaves several folds out (CIFAR: train, validate and test on three), one view holds all of it.
+All features and scores of a view come from one backbone. Spaces of different backbones do not mix: neighbours are
+sought inside a view only. Scores and similarities mean the same in all views, so what is learnt in one holds in the
+others. Where one backbone leaves out several folds (CIFAR: one each to train on, to validate and to test), one view
+holds them all.
+
+This is the mechanism of :mod:`.contract`, with a file for the output of each fitted generator.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,16 +50,15 @@ def feature_views(
         folder: holds feature files, ``.npy`` with ``.json``, as ``predict`` and ``crossfit`` write them.
         test_fold, val_fold: asked in test and in validation; None for no validation.
         transductive: keep UNLABELLED samples in training views, as possible neighbours; else their rows are dropped.
-        cross_fit: False takes the final view alone and has its TRAIN samples, whose labels their scores have seen, ask
-            themselves: the paper's literal setting.
+        cross_fit: False is the paper's setting: the final view alone, whose TRAIN samples ask themselves, although
+            their scores come from a backbone that saw their labels.
         backbone: class name that the files must be of; None for any.
         checksum: digest of the weights that the final view must be of; None for any.
 
     Raises:
         DataError: no files, one without its other half, or none without the test fold (the command to run is
-            named); files of different
-            cross-fittings; another backbone or checksum than wanted; a fold that is not there, or none to train or to
-            validate on; a class without evidence.
+            named); files of different cross-fittings; another backbone or checksum than wanted; a fold that is not
+            there, or none to train or to validate on; a class without evidence.
     """
     files = test_files(folder, test_fold, backbone=backbone, checksum=checksum)
     return views_of(files, test_fold, val_fold, transductive=transductive, cross_fit=cross_fit)

@@ -1,4 +1,4 @@
-"""Where a task's features come from: a folder of feature files, the folds asked, and which backbone it must be."""
+"""A folder of feature files as a task reads it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from rrnet_lightning.errors import DataError
 
 @dataclass
 class FeatureFolder:
-    """A folder of feature files as one task reads it; arguments as in :func:`feature_views`.
+    """Feature files of one data set, and the folds that a task asks. Arguments as in :func:`feature_views`.
 
     Raises:
         DataError: from every property and method, as `feature_views`, or features of another data set than `dataset`.

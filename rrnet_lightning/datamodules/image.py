@@ -14,20 +14,20 @@ from rrnet_lightning.errors import DataError
 class ImageDataModule(MappingDataModule):
     """Images and their classes.
 
-    ``cifar10`` and ``cifar100`` come from the feature file of a backbone trained without the folds 1, 2 and 3
-    (``configs/backbone_*.yaml``, ``predict``): fold 1 is asked in training, 2 validates, 3 tests, 0 is evidence; see
-    :mod:`rrnet_lightning.candidates.views`.
+    ``cifar10`` and ``cifar100`` come from one feature file, of a backbone trained without the folds 1, 2 and 3
+    (``configs/backbone_*.yaml``, ``predict``). Fold 0 is evidence, fold 1 is asked in training, fold 2
+    validates, fold 3 tests.
 
-    ``digits``, scikit-learn's handwritten digits, need no download; see :func:`digit_views`
-    for split (50 % train, 10 % val, 40 % test, by ``seed``; the same writers in all three), features and scores, those
-    of a small classifier made at ``prepare_data``.
+    ``digits``, scikit-learn's handwritten digits, need no download. Small classifiers score them, fitted at
+    ``prepare_data``. Half of the images train, 10 % validate, 40 % test; the same writers wrote all three parts. See
+    :func:`digit_views`.
 
     Args:
         dataset: which images.
         features: folder of the feature file; not for digits.
-        folds: of the training digits; each is asked in a view of its own, whose classifier has not seen it.
-        cross_fit: False is the paper's literal setting: images of fold 0 ask themselves although their scores come from
-            a backbone that saw them. Use it with ``evidence`` off. Not for digits.
+        folds: the training digits are cut into so many; each is asked in a view whose classifier has not seen it.
+        cross_fit: False is the paper's setting: images of fold 0 ask themselves, although their scores come from a
+            backbone that saw their labels. Use it with ``evidence`` off. Not for digits.
         backbone, checksum: class name and digest of the weights that the features must be of; None for any.
         root: folder of the data sets, for the word vectors.
         word_vectors: as in :func:`rrnet_lightning.data.word_vectors.class_vectors`. None: for CIFAR the file
@@ -77,7 +77,7 @@ class ImageDataModule(MappingDataModule):
         return DIGIT_NAMES if self.folder is None else self.folder.class_names
 
     def prepare_data(self) -> None:
-        """Train the small classifier of the digits and keep its scores, once a machine."""
+        """Fit the small classifiers of the digits and keep their scores, once a machine."""
         if self.folder is None:
             self.views()
 

@@ -1,4 +1,4 @@
-"""MappingDataModule: scored samples -> graphs that map them to class names. What images and sounds have in common."""
+"""MappingDataModule: what image and sound classification have in common. Scored samples become graphs."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ from rrnet_lightning.datamodules.view_graph import ViewGraph, side_by_side
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.discriminants import discriminants
 from rrnet_lightning.evidence.labels import VOTES, Relations, pair_cosine
-from rrnet_lightning.evidence.scale import Scale, measure
+from rrnet_lightning.evidence.scale import SCALED, Scale, measure
 from rrnet_lightning.graph.build import top_k_pairs
 from rrnet_lightning.graph.knn import knn_edges
 from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA
@@ -27,43 +27,45 @@ PROFILE = 10  # numbers of a profile
 
 
 class MappingDataModule(GraphDataModule):
-    """Samples (sources) are mapped to class names (targets); a task says what its views of :class:`ScoredSamples` are.
+    """Samples are sources, class names are targets. A task says what its views of :class:`ScoredSamples` are.
 
-    Inter-edges are each sample's ``top_k`` classes by initial score. Labels of training samples are the evidence, in
-    every stage; a sample's label is shown or hidden on all its edges at once. A training sample and a test sample see
-    alike: neighbours are training samples other than themselves, and scores come from a classifier that saw neither.
+    The candidate pairs are each sample's ``top_k`` classes by initial score, its log-probability. The evidence is the
+    labels of TRAIN samples, in every stage. A label is shown or hidden on all edges of its sample at once.
 
-    ``edge_attr`` is [score, known, +1 on the true class and -1 on others where known, vote, nearest, prototype]: the
-    initial log-probability; the label where it may be seen; the share of the sample's labelled neighbours that are of
-    this class; the similarity of the closest of these, and of the mean of the labelled samples of the class.
-    :class:`Relations` says which are there. Scores and similarities are shifted and scaled by those of the samples
-    asked in training. ``prior`` is the initial log-probability. Without evidence there are no relations: ``edge_attr``
-    is the score alone.
+    Training asks the HELD samples, all of them at each step. They are never evidence, and no model that scores them has
+    seen their labels, so they look as test samples do. Several views lie side by side in one graph, without an edge
+    between them. Validation takes the views with VAL samples, test the last one, the final view. Where no view has HELD
+    samples, TRAIN samples ask themselves: a share of their labels is hidden at each step.
 
-    Where views hold HELD samples, those ask in training, all at each step, and are never evidence: each view is a graph
-    of its own, all of them lie side by side. Validation takes the views with VAL samples, test the last, final view.
-    Otherwise training samples ask themselves, a share of them hidden at each step.
+    ``edge_attr`` has these columns:
 
-    The scores of *other* training samples were fitted with a sample's label among hundreds, as in any stacking; its own
-    were not, and nothing at all was fitted with a validation or test label.
+    - score: the initial log-probability, which is ``prior`` too;
+    - known, label: 1 where the label is visible, and then +1 on the true class and -1 on the others; else 0;
+    - what :class:`Relations` asks for: vote, nearest, prototype. They are read from visible labels alone.
+
+    Scores and similarities are shifted and scaled to mean 0 and deviation 1 over the pairs that training asks. Without
+    evidence ``edge_attr`` is the score alone.
 
     Args:
-        source_k: neighbours of a sample, by cosine of the features, or as `relations` measures similarity.
+        source_k: neighbours of a sample, by cosine of the features, or in the space that ``relations`` chooses.
         target_k: neighbours of a class name, by cosine of the word vectors.
         top_k: candidate classes of a sample.
-        attributes: what describes a sample to the network: its ``features``, which mean one thing in one backbone's
-            space only; its ``scores``, the log-probabilities of all classes, shifted and scaled, which mean the same
-            in every view; or the ``profile``, the ten largest scores in order, which say how sure the backbone is but
-            not of what: little to learn by heart.
-        add_truth: give a training sample its true class as a further candidate where its top k miss it. The network can
-            then tell a miss by the extra candidate, which no test sample has; use it where misses are common.
-        transductive: unlabelled validation and test samples may be neighbours, and all candidate edges pass messages.
-            Otherwise only labelled samples' edges do, and what is said of a sample depends on no other unlabelled one.
-        relations: to labelled samples, written into ``edge_attr``.
-        word_vectors: as in :func:`class_vectors`; None for vectors of the names' spelling, which
-            tell classes apart but know nothing of their meaning.
+        attributes: what describes a sample to the network. ``features`` mean the same in views of one space only.
+            ``scores`` are the log-probabilities of all classes, scaled; they mean the same in every view. ``profile``
+            is the ten largest scores in order: how sure the model is, but not of what, so there is little to learn
+            by heart.
+        add_truth: where the ``top_k`` classes of a sample asked in training, or of a TRAIN sample, miss the true one,
+            add it. The network can then tell a miss by the extra candidate, which no test sample has. Use it where
+            misses are common.
+        transductive: let validation and test samples be neighbours, without their labels, and let all candidate pairs
+            pass messages. Otherwise only visible ones do, and what is said of a sample depends on no other that is
+            asked.
+        relations: which relations to labelled samples the edges carry.
+        word_vectors: as in :func:`class_vectors`. None takes vectors of the spelling: they tell classes apart but know
+            nothing of their meaning.
         unknown: a class name without any known word is an ``error``, or gets a vector of its ``spelling``.
-        steps_per_epoch, graph: evidence, masks and batches, the options of :class:`GraphDataModule`.
+        steps_per_epoch, graph: evidence, masks and batches, the options of :class:`GraphDataModule`. ``mask_ratio``
+            counts only where TRAIN samples ask themselves.
 
     Raises:
         DataError: at ``setup``: ``source_k``, ``target_k`` or ``top_k`` larger than there are neighbours or classes;
@@ -107,7 +109,7 @@ class MappingDataModule(GraphDataModule):
 
     @abstractmethod
     def views(self) -> Sequence[ScoredSamples]:
-        """Return what stage one found, the final view, of all samples, last; called once, at ``setup``."""
+        """Return the views, the final one last, which holds all samples. Called once, at ``setup``."""
 
     @property
     def target_dim(self) -> int:
@@ -124,11 +126,11 @@ class MappingDataModule(GraphDataModule):
 
     @property
     def edge_dim(self) -> int:
-        """Score, and with evidence two columns of the label and the relations."""
+        """1 for the score; with evidence 2 more for the label, and the relations."""
         return 3 + self.relations.width if self.evidence else 1
 
     def setup(self, stage: str = "") -> None:
-        """Build what all stages share: neighbours, candidates and the classes' vectors."""
+        """Read the views once and find what all stages share: neighbours, candidate pairs, word vectors, scales."""
         if self.parts:
             return
         views = self.views()
@@ -147,31 +149,30 @@ class MappingDataModule(GraphDataModule):
         self.relations.check(evidence=self.evidence, held=self.learns == HELD)
         scale = Scale.of(torch.cat([self._attributes(view)[view.role == self.learns] for view in views]))
         self.parts = [self._part(view, scale) for view in views]
-        self.scales = self._scales(self.stage_graph("train"))
+        train = self.stage_graph("train")
+        self.scales = measure(train, self._columns, self.mask_ratio, self.answer_group(train))
         self._log_recall(("test",) if stage in ("test", "predict") else ("train", "val"))
 
     def _attributes(self, view: ScoredSamples) -> Tensor:
         """[N, source_dim], before scaling."""
         if self.attributes == "features":
             return view.features
-        scores = view.log_probs
-        return scores.topk(self.source_dim).values if self.attributes == "profile" else scores
+        return view.log_probs.topk(self.source_dim).values if self.attributes == "profile" else view.log_probs
 
     def _part(self, view: ScoredSamples, scale: Scale) -> ViewGraph:
-        train, learns = view.role == TRAIN, (view.role == TRAIN) | (view.role == HELD)
-        pool = torch.ones_like(train) if self.transductive else train
+        pool = torch.ones_like(view.role == TRAIN) if self.transductive else view.role == TRAIN
         _check_at_most("source_k", self.source_k, int(pool.sum()) - 1, "the neighbours that a training sample has")
-        x = self._attributes(view)
-        x = x if self.attributes == "features" else scale(x)
+        x = self._attributes(view) if self.attributes == "features" else scale(self._attributes(view))
         shrinkage = self.relations.discriminant
         place = discriminants(view, shrinkage) if shrinkage else view.features
         intra = knn_edges(place, self.source_k, pool=pool)
+        learns = (view.role == TRAIN) | (view.role == HELD)
         truth = view.label.where(learns, -1)
         pairs = top_k_pairs(view.log_probs, self.top_k, truth=truth, add_truth=learns & self.add_truth)
         return ViewGraph(view, x, place, intra, pair_cosine(place, place, intra), pairs)
 
     def _asked(self, stage: Stage) -> tuple[int, list[ViewGraph]]:
-        """The role asked in a stage, and the views that ask."""
+        """The role that a stage asks, and the views that hold it."""
         if stage in ("test", "predict"):
             return TEST, self.parts[-1:]
         role = self.learns if stage == "train" else VAL
@@ -199,7 +200,7 @@ class MappingDataModule(GraphDataModule):
                 yield samples.space, samples.ids[row], int(samples.label[row]), int(samples.role[row])
 
     def stage_graph(self, stage: Stage) -> HeteroData:
-        """The views that ask in this stage, side by side: training samples and those asked; see ``transductive``."""
+        """Return the views asked in this stage side by side: their TRAIN samples and those asked, or all samples."""
         assert self.parts, "setup() comes first"
         role, parts = self._asked(stage)
         return side_by_side(
@@ -215,35 +216,24 @@ class MappingDataModule(GraphDataModule):
         return source
 
     def reveal(self, data: HeteroData, visible: Tensor) -> None:
-        """Write score and visible labels into ``edge_attr``, and which edges pass messages.
+        """Write ``edge_attr``, and which edges pass messages.
 
-        What was written last is written again while the same labels of the same graph are visible: in all steps, where
-        those asked are never evidence.
+        ``edge_attr`` is kept and used again while the same labels of the same graph are visible. With HELD samples that
+        is at every step.
         """
         inter = data[INTER]
         if self._shown is None or self._shown[0] is not inter.edge_index or not self._shown[1].equal(visible):
-            self._shown = inter.edge_index, visible, self._evidence(data, visible)
+            columns = self._columns(data, visible).items()
+            scaled = [self.scales[name](values) if name in SCALED else values for name, values in columns]
+            self._shown = inter.edge_index, visible, torch.stack(scaled, 1)
         inter.edge_attr = self._shown[2]
         inter.message = torch.ones_like(visible) if self.transductive else visible
         del data[SOURCE].place, data[SOURCE_INTRA].cosine  # read here alone
 
-    def _evidence(self, data: HeteroData, visible: Tensor) -> Tensor:
-        """``edge_attr``."""
-        inter = data[INTER]
-        columns = {"score": inter.prior}
-        if self.evidence:
-            columns |= {"known": visible.float(), "label": (2 * inter.y - 1).where(visible, 0)}
-            columns |= self.relations.columns(data, visible)
-        scaled = (self.scales[name](values) if name in self.scales else values for name, values in columns.items())
-        return torch.stack(list(scaled), 1)
-
-    def _scales(self, train: HeteroData) -> dict[str, Scale]:
-        """Scales of scores and similarities by the names of their columns, from the graph of the training stage."""
-        inter = train[INTER]
-        found = {"score": Scale.of(inter.prior[inter.asked])}
-        if self.evidence and (self.relations.nearest or self.relations.prototypes):
-            found |= measure(train, self.relations.similarities, self.mask_ratio, self.answer_group(train))
-        return found
+    def _columns(self, data: HeteroData, visible: Tensor) -> dict[str, Tensor]:
+        """The columns of ``edge_attr`` by name, [E] each, before scaling."""
+        score = {"score": data[INTER].prior}
+        return score | self.relations.columns(data, visible) if self.evidence else score
 
 
 def _check_at_most(field: str, found: int, most: int, what: str, least: int = 0) -> None:

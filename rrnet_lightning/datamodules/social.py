@@ -25,34 +25,35 @@ Trust = Literal["both", "truster", "none"]
 
 
 class SocialDataModule(GraphDataModule):
-    """Users (source), items (target), ratings on the inter-edges and trust links between users.
+    """Users are sources, items are targets, ratings are the answers. Trust links are intra-edges between users.
 
-    Ratings of the training part are evidence: shown on their edges except for the share that a step hides. A rating of
-    the validation part is never shown before testing, one of the test part never at all. At test, validation ratings
-    are evidence too.
+    Training ratings are evidence, except for those that a step hides. A validation rating is never shown before the
+    test stage, where it is evidence. A test rating is never shown.
 
     Args:
         dataset: ``filmtrust``, ``ciao`` or ``ciao_dense`` (its 10-core), in the folder ``filmtrust`` or ``ciao`` under
-            ``root``; unused with ``ratings_path``.
+            ``root``. Not read with ``ratings_path``.
         root: folder of the data sets; default: ``RRNET_DATA``, ``../shared/data`` if it exists, ``~/.cache/rrnet``.
         ratings_path, trust_path: your own files, ``user item rating`` and ``truster trustee [weight]`` a line.
         scale: lowest and highest rating possible in your own files; null takes those found, in the test part too.
-        outside: ratings outside the scale are an ``error``, or ``drop`` them and count them in the log; null is
+        outside: a rating outside the scale is an ``error``, or is left out and counted in the log (``drop``). Null is
             ``drop`` for Ciao, which has 34 ratings of 0, else ``error``.
-        download: fetch the originals where the files are missing; ``url`` names another place of the archive.
-        folds, fold, seed: shuffled folds over distinct pairs; test is fold ``fold``.
+        download: fetch the original files where they are missing.
+        url: where to fetch them from, if not from the usual place.
+        folds: the ratings are cut at random into so many folds. fold: the one that tests. seed: of the cut.
         val_share: share of the other folds that validates.
-        split_dir: your own split instead: ``train.txt``, ``val.txt``, ``test.txt`` in the ratings format.
-        candidates: inter-edges are the ``rated`` pairs, or ``all`` pairs of users and items (the paper on FilmTrust).
-        attributes: node attributes: ``statistics`` of the visible ratings (bias in standard deviations, log count,
-            spread of the residuals, 1 / (1 + count)), or the paper's fixed ``random`` ones, uniform in [0, 1).
+        split_dir: a split of your own instead: ``train.txt``, ``val.txt``, ``test.txt`` in the ratings format.
+        candidates: candidate pairs are those ``rated``, or ``all`` users with all items (the paper on FilmTrust).
+        attributes: node attributes are ``statistics`` of the visible ratings, four a node, see :func:`write_evidence`;
+            or the paper's ``random`` numbers, uniform in [0, 1), drawn once.
         random_dim: width of ``random`` attributes, 128 in the paper.
-        neighbors: co-rating neighbours of each user and item whose ratings speak for a pair; 0 leaves paths out.
-        trust: neighbours by trust in ``both`` directions, from trusted user to ``truster`` only, or ``none``.
-        scorer: rating model whose estimates are one more edge attribute; null leaves them out. With one, its ``folds``
-            decide what a training step hides, not ``mask_ratio``.
+        neighbors: neighbours of each user and item by co-rating, whose ratings of or by the other end a pair hears
+            of; 0 for none.
+        trust: neighbours by trust in ``both`` directions; from trusted user to ``truster`` only; or ``none``.
+        scorer: rating model whose estimates are one more column of ``edge_attr``; null for none. With one, a training
+            step hides a fold of its ``folds``, not a share of ``mask_ratio``.
         predict_path: file of ``user item`` pairs for ``predict`` to rate; null rates the test pairs.
-        evidence: show known ratings; without, none is shown and every candidate edge sends messages.
+        evidence: show known ratings. Without, no rating is shown, and every candidate pair passes messages.
         steps_per_epoch, graph: masks and batches, the options of :class:`GraphDataModule`.
 
     What the visible ratings say is written by :func:`write_evidence`, anew at each step.
@@ -90,20 +91,25 @@ class SocialDataModule(GraphDataModule):
         **graph: Any,
     ) -> None:
         super().__init__(evidence=evidence, steps_per_epoch=steps_per_epoch, **graph)
-        if attributes == "statistics" and not evidence:
-            raise DataError("attributes: found 'statistics' without evidence, wanted 'random': no rating may be shown")
-        if scorer is not None and not evidence:
-            raise DataError("scorer: found one without evidence, wanted null: no rating may be shown")
-        if ratings_path is None and dataset not in RATING_SETS:
-            raise DataError(f"dataset: found {dataset!r}, wanted one of {sorted(RATING_SETS)}, or set ratings_path")
-        if neighbors < 0 or random_dim < 1:
-            raise DataError(f"neighbors, random_dim: found {neighbors} and {random_dim}, wanted at least 0 and 1")
         self.dataset, self.root, self.ratings_path, self.trust_path = dataset, root, ratings_path, trust_path
         self.scale, self.outside, self.download, self.url = scale, outside, download, url
         self.folds, self.fold, self.seed, self.val_share, self.split_dir = folds, fold, seed, val_share, split_dir
         self.candidates, self.attributes, self.random_dim = candidates, attributes, random_dim
         self.neighbors, self.trust, self.scorer, self.predict_path = neighbors, trust, scorer, predict_path
         self._ratings: Ratings | None = None
+        self._check_options()
+
+    def _check_options(self) -> None:
+        if self.attributes == "statistics" and not self.evidence:
+            raise DataError("attributes: found 'statistics' without evidence, wanted 'random': no rating may be shown")
+        if self.scorer is not None and not self.evidence:
+            raise DataError("scorer: found one without evidence, wanted null: no rating may be shown")
+        if self.ratings_path is None and self.dataset not in RATING_SETS:
+            names = sorted(RATING_SETS)
+            raise DataError(f"dataset: found {self.dataset!r}, wanted one of {names}, or set ratings_path")
+        for option, found, least in (("neighbors", self.neighbors, 0), ("random_dim", self.random_dim, 1)):
+            if found < least:
+                raise DataError(f"{option}: found {found}, wanted at least {least}")
 
     @property
     def source_dim(self) -> int:
@@ -175,7 +181,7 @@ class SocialDataModule(GraphDataModule):
                 yield "trust", ratings.user_ids[one], ratings.user_ids[other]
 
     def stage_graph(self, stage: Stage) -> HeteroData:
-        """Return the graph of the pairs that the stage may show or asks for."""
+        """Return the graph of the pairs that the stage may show or asks for; of all with ``candidates: all``."""
         ratings, rated = self.ratings, torch.stack([self.ratings.user, self.ratings.item])
         shown, asked = self._roles(stage)
         rows = (shown | asked).nonzero().squeeze(1)
@@ -209,12 +215,8 @@ class SocialDataModule(GraphDataModule):
             return torch.zeros(len(self.ratings.rating), dtype=torch.bool).index_fill_(0, torch.cat(rows), True)
 
         train, val, test = self.split.train, self.split.val, self.split.test
-        if stage == "train":
-            shown, asked = mask(train), mask(train)
-        elif stage == "val":
-            shown, asked = mask(train), mask(val)
-        else:
-            shown, asked = mask(train, val), mask(test)
+        shown = mask(train) if stage in ("train", "val") else mask(train, val)
+        asked = mask({"train": train, "val": val}.get(stage, test))
         return shown & self.evidence, asked
 
     def _with_wanted(self, pairs: Tensor, y: Tensor, shown: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -224,15 +226,12 @@ class SocialDataModule(GraphDataModule):
         key = wanted[0] * self.ratings.num_items + wanted[1]
         evidence = shown & ~torch.isin(pairs[0] * self.ratings.num_items + pairs[1], key)
         unknown = torch.full((wanted.shape[1],), torch.nan)
-        asked = torch.cat(
-            [torch.zeros(int(evidence.sum()), dtype=torch.bool), torch.ones(len(unknown), dtype=torch.bool)]
-        )
+        asked = torch.arange(int(evidence.sum()) + len(unknown)) >= int(evidence.sum())
         return torch.cat([pairs[:, evidence], wanted], 1), torch.cat([y[evidence], unknown]), ~asked, asked
 
     def _trust_edges(self) -> Tensor:
-        if self.trust == "none":
-            return no_edges()
-        return given_edges(self.ratings.trust.flip(0), self.ratings.num_users, symmetric=self.trust == "both")
+        links = no_edges() if self.trust == "none" else self.ratings.trust.flip(0)
+        return given_edges(links, self.ratings.num_users, symmetric=self.trust == "both")
 
     def _random_attributes(self) -> list[Tensor]:
         generator = torch.Generator().manual_seed(self.seed)

@@ -11,17 +11,18 @@ from rrnet_lightning.datamodules.mapping import Attributes, MappingDataModule
 class SoundDataModule(MappingDataModule):
     """ESC-10 or ESC-50, from the feature files of a cross-fitted backbone.
 
-    Make the files with ``python -m rrnet_lightning.cli.crossfit``; how they keep both stages honest is said in
-    :mod:`~.candidates.views`. The official folds part the clips; four recordings of ESC-50 (131943, 134049,
-    209698, 234879) stand in two of them all the same, so a few test clips have a sibling among the evidence.
+    ``python -m rrnet_lightning.cli.crossfit`` makes the files; :mod:`rrnet_lightning.candidates.views` says what
+    becomes of them. Clips are split by the official folds, which keep clips of one recording together. Four recordings
+    of ESC-50 (131943, 134049, 209698, 234879) are in two folds all the same, so a few test clips have a sibling among
+    the evidence.
 
     Args:
         dataset: which set the features must be of.
         features: folder of the feature files.
-        fold: tested on. val_fold: validated on; None for none. With it, training does without that fold's answers.
-        cross_fit: False is the paper's literal setting: one backbone for all, training clips ask themselves although
-            their scores come from a backbone that saw them. Use it with ``evidence`` off: among neighbours are near
-            copies, clips of the same recording.
+        fold: the one that tests. val_fold: the one that validates; None for none. Training does without its answers.
+        cross_fit: False is the paper's setting: the final view alone, whose TRAIN clips ask themselves, although their
+            scores come from a backbone that saw their labels. Use it with ``evidence`` off: among the neighbours are
+            near copies, clips of the same recording.
         backbone: class name of the backbone that the features must be of, such as ``LogMelCNN``; None for any.
         checksum: digest of the weights that the test fold's features must be of; None for any.
         root: folder of the data sets, for the word vectors.

@@ -1,4 +1,4 @@
-"""One view of scored samples -> its graph; several views -> their graphs side by side."""
+"""A view becomes a graph; the graphs of several views are joined into one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, validate
 
 @dataclass(frozen=True, eq=False)
 class ViewGraph:
-    """A view with all that its graphs, one a stage, have in common.
+    """A view, and what the graphs of all stages made of it share.
 
     Attributes:
-        samples: the view.
-        x: [N, D] float, the samples' node attributes.
-        place: [N, P] float, where samples lie: what similarity is measured by.
-        intra: [2, K] long, neighbour -> sample. cosine: [K] float, of their places.
-        pairs: [2, E] long, sample -> candidate class.
+        samples: the view, N samples.
+        x: [N, D] float, their node attributes.
+        place: [N, P] float, their positions in the space in which similarity is measured.
+        intra: [2, K] long, neighbour -> sample. cosine: [K] float, of the two positions.
+        pairs: [2, E] long, the candidate pairs, sample -> class.
     """
 
     samples: ScoredSamples
@@ -41,7 +41,17 @@ class ViewGraph:
         return recall(self.pairs, self.samples.label.where(self.samples.role == role, -1))
 
     def graph(self, role: int, words: Tensor, target_intra: Tensor, *, everyone: bool, evidence: bool) -> HeteroData:
-        """Training samples and those of the role asked; all samples for `everyone`. Fields as in ``stage_graph``."""
+        """Return the graph of the TRAIN samples and those of the role asked, with the fields of ``stage_graph``.
+
+        Its sources hold ``place`` too, and their intra-edges ``cosine``. An answer that is neither shown nor asked in
+        this stage is not in it: ``y`` is 0 there.
+
+        Args:
+            role: asked.
+            words: [C, W] float, vectors of the class names. target_intra: [2, L] long, their neighbours.
+            everyone: take the samples of all roles.
+            evidence: the labels of TRAIN samples may be shown.
+        """
         samples = self.samples
         train, asked = samples.role == TRAIN, samples.role == role
         present = torch.ones_like(train) if everyone else train | asked
@@ -66,7 +76,7 @@ class ViewGraph:
 
 
 def side_by_side(graphs: Sequence[HeteroData]) -> HeteroData:
-    """Disjoint union: nodes and edges of all graphs, none between two of them; ``n_id`` still leads to the full data.
+    """Join graphs into one, without an edge between two of them. ``n_id`` still leads to the full data.
 
     Raises:
         GraphError: the union breaks the contract.

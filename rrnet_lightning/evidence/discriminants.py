@@ -1,4 +1,4 @@
-"""Linear discriminants: a view's features -> the few directions in which its labelled samples' classes differ."""
+"""Linear discriminants: the few directions in which the classes of a view's labelled samples differ most."""
 
 import torch
 from torch import Tensor
@@ -9,12 +9,11 @@ from rrnet_lightning.errors import DataError
 
 
 def discriminants(view: ScoredSamples, shrinkage: float) -> Tensor:
-    """Return [N, min(C - 1, D)] float, all samples of a view in the space of scikit-learn's LDA of its TRAIN samples.
+    """Return [N, min(C - 1, D)] float: all samples of a view, projected by scikit-learn's LDA of its TRAIN samples.
 
-    Features are first scaled to length 1, and not centred: the origin, which cosines are measured from, stays that of
-    the features. Directions in which samples of one class differ weigh little afterwards, so that neighbours are alike
-    in what tells classes apart. Labels of no other samples are read. Takes N D^2 + D^3 steps
-    and D^2 memory.
+    Directions in which samples of one class differ weigh little afterwards, so near samples are alike in what tells
+    classes apart. Features are scaled to length 1 first, and not centred: cosines are still measured from the origin of
+    the features. No other labels than those of TRAIN samples are read. Takes N D^2 + D^3 steps and D^2 memory.
 
     Args:
         view: the samples.

@@ -1,4 +1,4 @@
-"""Relations: what labelled samples say of a candidate class, in numbers that an edge can carry."""
+"""What labelled samples say of a candidate class, in numbers that an edge can carry."""
 
 import math
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ class Relations:
     """Which relations to labelled samples are written into ``edge_attr``, and how similarity is measured.
 
     Args:
-        votes: the share of the sample's labelled neighbours that are of the class; without it only messages carry the
+        votes: the share of the sample's labelled neighbours that are of the class. Without it only messages carry the
             neighbours' labels.
-        temperature: T of neighbours weighted by exp(cosine / T), in votes; infinite (.inf) for equals.
+        temperature: T; a neighbour's vote weighs exp(cosine / T). Infinite (.inf): all weigh the same.
         nearest: the cosine to the closest labelled neighbour of the class.
-        prototypes: the cosine to the mean of the labelled samples of the class; of those whose class is among their own
-            candidates, as with every label.
-        discriminant: measure similarity after linear discriminant analysis of each view's labelled samples, with this
-            share of the covariance shrunk, above 0 to 1, see :func:`discriminants`; 0 measures it
-            in the features as they are. Needs HELD samples: those who are asked in training must not have shaped it.
+        prototypes: the cosine to the mean of the labelled samples of the class. A label is known to the graph only
+            where it is among the sample's own candidates.
+        discriminant: measure similarity after linear discriminant analysis of each view's TRAIN samples, with this
+            share of the covariance shrunk, above 0 to 1, see :func:`discriminants`; 0 measures it in the features as
+            they are. Needs HELD samples: those asked in training must not have shaped the space.
 
     Raises:
         DataError: ``temperature`` is not positive, or ``discriminant`` outside 0 to 1.
@@ -47,11 +47,11 @@ class Relations:
 
     @property
     def width(self) -> int:
-        """Number of columns."""
+        """Number of relations."""
         return self.votes + self.nearest + self.prototypes
 
     def check(self, *, evidence: bool, held: bool) -> None:
-        """Check that discriminants can be had: there is `evidence` to make them of, and `held` samples to ask.
+        """Check that discriminants can be made: labels may be shown (`evidence`), and there are HELD samples (`held`).
 
         Raises:
             DataError: names the options to set.
@@ -68,18 +68,15 @@ class Relations:
             )
 
     def columns(self, data: HeteroData, visible: Tensor) -> dict[str, Tensor]:
-        """Return `width` columns of [E] float by name: what may be read of the ``visible`` [E] candidates' labels.
+        """Return columns of [E] float by name: the label itself in two, ``known`` and ``label``, and the relations.
 
         Args:
             data: a graph whose sources have ``place``, and their intra-edges ``cosine``.
-            visible: [E] bool.
+            visible: [E] bool, candidate pairs whose answer may be read. Nothing depends on ``y`` elsewhere.
         """
-        votes = {"vote": neighbour_votes(data, visible, self.temperature)} if self.votes else {}
-        return votes | self.similarities(data, visible)
-
-    def similarities(self, data: HeteroData, visible: Tensor) -> dict[str, Tensor]:
-        """Return those of the columns that are cosines, whose scale differs from one space to another."""
-        found = {}
+        found = {"known": visible.float(), "label": (2 * data[INTER].y - 1).where(visible, 0)}
+        if self.votes:
+            found["vote"] = neighbour_votes(data, visible, self.temperature)
         if self.nearest:
             found["nearest"] = nearest_labelled(data, visible)
         if self.prototypes:
@@ -101,9 +98,9 @@ def pair_cosine(one: Tensor, two: Tensor, pairs: Tensor, chunk: int = 1 << 16) -
 
 
 def prototypes(data: HeteroData, visible: Tensor) -> Tensor:
-    """Return [E] float, the cosine of the source and the mean of the known sources of the target; 0 without any.
+    """Return [E] float, the cosine of the source and the mean of the labelled sources of the target; 0 without any.
 
-    Known are sources whose true pair is among the ``visible`` [E] candidates; one that is asked is not.
+    Labelled as in :func:`neighbour_votes`; a source that is asked is not.
     """
     inter, place = data[INTER], data[SOURCE].place
     known, of = inter.edge_index[:, visible & (inter.y > 0)]
@@ -114,8 +111,8 @@ def prototypes(data: HeteroData, visible: Tensor) -> Tensor:
 def neighbour_votes(data: HeteroData, visible: Tensor, temperature: float = math.inf) -> Tensor:
     """Return [E] float, the share of the source's labelled neighbours whose label is the target; 0 without any.
 
-    A neighbour counts as labelled where its true pair is among the ``visible`` [E] candidates. A sample is never its
-    own neighbour, so a vote tells nothing of its own label. Takes memory for samples x classes.
+    A neighbour is labelled where its true pair is a visible candidate. A sample is never its own neighbour, so a vote
+    says nothing of its own label. Takes memory for samples x classes.
 
     Args:
         data: a graph whose source intra-edges hold ``cosine``.
@@ -134,8 +131,8 @@ def neighbour_votes(data: HeteroData, visible: Tensor, temperature: float = math
 def nearest_labelled(data: HeteroData, visible: Tensor) -> Tensor:
     """Return [E] float, the cosine of the source and its closest labelled neighbour whose label is the target.
 
-    Where it has none, the cosine of its farthest neighbour: one of that class would be farther still. Labelled as in
-    :func:`neighbour_votes`; 0 without any neighbour.
+    Without a labelled neighbour of that class it is the cosine of the farthest neighbour: one of the class would be
+    farther still. Without any neighbour it is 0. Labelled as in :func:`neighbour_votes`.
     """
     intra = data[SOURCE_INTRA]
     neighbour, node = intra.edge_index

@@ -1,4 +1,4 @@
-"""Paths of evidence: what the intra-neighbours of a pair's end have to say about the pair."""
+"""Paths of evidence: what neighbours of a user or item rated says something of a pair."""
 
 from typing import NamedTuple
 
@@ -8,10 +8,10 @@ from torch.nn.functional import pad
 
 
 class Paths(NamedTuple):
-    """Pairs of inter-edges that differ by one intra-edge: edge ``towards[p]`` hears of edge ``start[p]``.
+    """P paths from one inter-edge to another, over one intra-edge: edge ``towards[p]`` hears of edge ``start[p]``.
 
-    (s, r) hears of (s, j) where j -> r is an intra-edge of the targets, or of (q, r) where q -> s is one of the
-    sources.
+    Source s and target r: edge (s, r) hears of (s, j) where j is a neighbour of r among the targets, or of (q, r)
+    where q is a neighbour of s among the sources.
 
     Shapes:
         towards, start: [P] long, inter-edges. weight: [P] float, of the intra-edge. num_edges: inter-edges, E.
@@ -35,9 +35,9 @@ class Paths(NamedTuple):
 
 
 def evidence_paths(inter: Tensor, intra: Tensor, weight: Tensor, *, side: int, observed: Tensor | None = None) -> Paths:
-    """Join the inter-edges of a graph over the intra-edges of its sources (``side`` 0) or targets (``side`` 1).
+    """Find all paths over the intra-edges of the sources (``side`` 0) or of the targets (``side`` 1).
 
-    Costs, once a graph, the sum over observed inter-edges of the out-degree of their moving end; keeps P paths.
+    Done once a graph. Time and memory grow with P, and with the paths that would lead to pairs that are no candidates.
 
     Shapes:
         inter: [2, E] long, distinct pairs. intra: [2, K] long, neighbour -> node. weight: [K] float.

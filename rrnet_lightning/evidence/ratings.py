@@ -1,4 +1,4 @@
-"""What visible ratings say, written into a graph: the social task's half of hiding and showing."""
+"""What the visible ratings say of every candidate pair, written into a graph."""
 
 import torch
 from torch import Tensor
@@ -13,10 +13,14 @@ from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET
 
 
 def rating_paths(data: HeteroData, rated: Tensor, neighbors: int, *, trust: bool) -> list[Paths]:
-    """Return the paths over co-rated items, over co-rating users (none with 0 neighbours) and over trust if asked to.
+    """Return the paths on which ratings reach a pair: over its item's neighbours, over its user's, over trust.
+
+    The first two are neighbours by co-rating, ``neighbors`` of each node; with 0 there are none. ``trust`` adds the
+    third.
 
     Shapes:
-        rated: [2, R] long, who rated what in training (hidden pairs among them), never how.
+        rated: [2, R] long, user and item of the training ratings, also of those that a step hides: who rated what
+            makes neighbours, never how.
     """
     inter, trusted = data[INTER], data[SOURCE_INTRA].edge_index
     users, items = rated
@@ -34,7 +38,11 @@ def rating_paths(data: HeteroData, rated: Tensor, neighbors: int, *, trust: bool
 
 
 def write_scores(data: HeteroData, scorer: Scorer, scale: tuple[float, float], seed: int, *, train: bool) -> None:
-    """Write what a model fitted on the observed ratings says of each pair; to train, one for each set hidden."""
+    """Write ``initial``: what a rating model fitted on the observed ratings estimates for each pair, [E].
+
+    To train, one model is fitted for each of the scorer's V sets, without its ratings: ``initial`` is [E, V], and
+    ``hidden`` [E, V] bool says which ratings are in which set.
+    """
     inter = data[INTER]
     (user, item), observed = inter.edge_index, inter.observed
     sizes = len(data[SOURCE].x), len(data[TARGET].x)
@@ -48,16 +56,18 @@ def write_scores(data: HeteroData, scorer: Scorer, scale: tuple[float, float], s
 
 
 def write_evidence(data: HeteroData, visible: Tensor, scale: tuple[float, float], *, statistics: bool) -> None:
-    """Write ``message``, ``edge_attr``, ``prior`` and the node statistics that follow from the visible ratings alone.
+    """Write ``message``, ``edge_attr``, ``prior`` and node attributes, from the visible ratings alone.
 
-    With mu, b_u, b_i and sigma from :func:`rating_statistics` of the visible ratings, and z = (r - b_ui) / sigma:
+    :func:`rating_statistics` of the visible ratings gives their mean mu, the biases, b_ui = mu + b_u + b_i and the
+    spread sigma. A rating r is told as z = (r - b_ui) / sigma.
 
-    - ``message``: the visible edges.
-    - ``edge_attr``: [known, known · z, (b_ui - mu) / sigma], then for each of ``data.paths`` the mean z that its paths
-      bring and log(1 + their weight), see :class:`Paths`; last, where there is ``initial``, the
-      scorer's estimate: (initial - b_ui) / sigma.
-    - ``prior``: the logit of b_ui's place on the scale, kept 2 % off its ends.
-    - ``x`` of users and items, where ``statistics``: bias / sigma, log(1 + n) / 3, own spread / sigma - 1, 1 / (1 + n).
+    - ``message``: the visible edges pass messages.
+    - ``edge_attr``: 1 and z where the rating is visible, else 0 and 0; (b_ui - mu) / sigma; for each of ``data.paths``
+      the mean z that it brings and log(1 + its weight), see :meth:`Paths.gather`; where there is ``initial``, the
+      scorer's estimate as (initial - b_ui) / sigma.
+    - ``prior``: the logit of where b_ui lies on the scale, from 0 to 1, kept 2 % off both ends.
+    - ``x`` of users and items, with ``statistics``: bias / sigma, log(1 + n) / 3, own spread / sigma - 1, 1 / (1 + n)
+      for n visible ratings.
 
     Shapes:
         visible: [E] bool. Nothing written depends on ``y`` where it is False. ``data.paths`` and ``initial`` are

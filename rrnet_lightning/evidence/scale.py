@@ -10,6 +10,7 @@ from torch_geometric.data import HeteroData
 from rrnet_lightning.evidence.hide import hide
 from rrnet_lightning.graph.schema import INTER
 
+SCALED = {"score", "nearest", "prototype"}  # columns with a scale of their own; labels and votes are of order one
 STEPS = 50  # drawn to measure on, where each training step hides other labels
 
 Columns = Callable[[HeteroData, Tensor], Mapping[str, Tensor]]
@@ -35,27 +36,30 @@ class Scale:
 
 
 def measure(data: HeteroData, columns: Columns, share: float, group: Tensor) -> dict[str, Scale]:
-    """Return the scale of each column, measured on the pairs that training asks, as they are when they are asked.
+    """Return the scale of each of the SCALED columns, over the pairs that training asks, as they are when asked.
 
     What a column holds depends on which labels are visible. So training steps are drawn as training draws them, from a
     seed that never changes, and each column is measured on the pairs asked in them.
 
     Args:
         data: the graph of the training stage, with ``observed`` and ``asked`` on its inter-edges.
-        columns: (data, visible [E] bool) -> [E] float of each name, before scaling.
-        share: of the observed answers among those asked that a step hides.
+        columns: (data, visible [E] bool) -> columns of [E] float by name, before scaling.
+        share: of the observed answers among those asked, what a step hides.
         group: [E] long, edges whose answers are hidden together.
     """
-    found: dict[str, list[Tensor]] = {}
-    for visible, asked in _steps(data, share, group):
-        for name, values in columns(data, visible).items():
-            found.setdefault(name, []).append(values[asked])
+    inter = data[INTER]
+    first = columns(data, inter.observed)
+    found = {"score": [first["score"][inter.asked]]}  # the same in all steps
+    if SCALED & first.keys() > {"score"}:
+        for visible, asked in _steps(inter.observed, inter.asked, share, group):
+            for name, values in columns(data, visible).items():
+                if name in SCALED - {"score"}:
+                    found.setdefault(name, []).append(values[asked])
     return {name: Scale.of(torch.cat(values)) for name, values in found.items()}
 
 
-def _steps(data: HeteroData, share: float, group: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+def _steps(observed: Tensor, asked: Tensor, share: float, group: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield which answers are visible and which are asked, [E] bool each, of some training steps."""
-    observed, asked = data[INTER].observed, data[INTER].asked
     drawn = observed & asked
     if not drawn.any():  # those asked are never evidence: all steps are alike
         yield observed, asked

@@ -1,4 +1,4 @@
-"""Neighbours by co-rating: who rated, never how."""
+"""Neighbours by co-rating. Only who rated what is read, never how."""
 
 import numpy as np
 import torch

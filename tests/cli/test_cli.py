@@ -159,7 +159,7 @@ def test_unknown_names_fail_with_the_nearest(
         (["--model.objective.delta", "0"], "error: RatingObjective: found delta=0.0, wanted more than 0"),
         (["--model.objective.low", "2"], "RatingObjective: found 2 to 4, wanted the data's scale, 0.5 to 4"),
         (["--model.optimizer.lr", "-1"], "error: optimizer: Invalid learning rate: -1.0. Correct --model.optimizer"),
-        (["--data.neighbors", "-1"], "error: neighbors, random_dim: found -1 and 128, wanted at least 0 and 1"),
+        (["--data.neighbors", "-1"], "error: neighbors: found -1, wanted at least 0"),
         (["--data.num_workers", "-1"], "error: num_workers: found -1, wanted at least 0"),
         (["--data.val_share", "0"], "error: val: no pair is to be predicted"),
         (["--seed_everything", "-1"], "error: --seed_everything: found -1, wanted 0 to 4294967295"),

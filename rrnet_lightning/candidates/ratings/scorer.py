@@ -1,4 +1,4 @@
-"""Initial scores for RR-Net: a rating model's estimate of each pair, from the visible ratings alone."""
+"""A rating model as a generator: its estimate of each pair, from the visible ratings alone."""
 
 from dataclasses import dataclass, replace
 
