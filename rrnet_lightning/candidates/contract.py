@@ -9,13 +9,13 @@ training must be as new to the generator as a test sample is:
 Usual out-of-fold scores, where each fold is scored by the generator that did not see it, are not enough: a visible
 pair's score then comes from a generator that was fitted on the hidden ones.
 
-Everything in stage one goes this way. Ratings (:class:`.ratings.Scorer`) and digits are fitted in memory, by
-:func:`cross_fit`. Backbones take hours each: ``cli.crossfit`` trains them in processes of their own, and a feature file
-(:mod:`.features`) holds what one of them says.
+Everything in stage one goes this way. Ratings (:class:`.ratings.Scorer`), digits and common spaces of two tables
+(:mod:`.retrieval`) are fitted in memory, by :func:`cross_fit`. Backbones take hours each: ``cli.crossfit`` trains them
+in processes of their own, and a feature file (:mod:`.features`) holds what one of them says.
 """
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -23,18 +23,21 @@ from torch import Tensor
 
 from rrnet_lightning.errors import DataError
 
+Fitted = TypeVar("Fitted", covariant=True)
+"""What is read of a fitted generator: the scores of all pairs, or what computes them, such as a common space."""
 
-class Generator(Protocol):
+
+class Generator(Protocol[Fitted]):
     """Stage one of a task, with its known answers, R of them, and the pairs it is to score."""
 
-    def __call__(self, visible: Tensor) -> Tensor:
-        """Fit anew on the ``visible`` [R] bool answers alone and return the scores of all pairs, of any shape."""
+    def __call__(self, visible: Tensor) -> Fitted:
+        """Fit anew on the ``visible`` [R] bool answers alone and return all pairs' scores, or what scores them."""
 
 
-def cross_fit(generator: Generator, hidden: Tensor) -> Iterator[Tensor]:
-    """Yield, for each set of answers, the scores of a generator that saw none of the set and all others.
+def cross_fit(generator: Generator[Fitted], hidden: Tensor) -> Iterator[Fitted]:
+    """Yield, for each set of answers, what a generator says that saw none of the set and all others.
 
-    Takes one fit a set, each when its scores are asked for.
+    Takes one fit a set, each when it is asked for.
 
     Shapes:
         hidden: [R, V] bool, a set in each column.
