@@ -15,7 +15,7 @@ def known_in_batch(source_row: Tensor, target_row: Tensor) -> Tensor:
     """
     same_source = source_row[:, None] == source_row
     same_target = target_row[:, None] == target_row
-    return torch.mm(same_source.float(), same_target.float()) > 0
+    return (same_source.float() @ same_target.float()).bool()
 
 
 def known_by(pairs: Tensor, source_row: Tensor, target_row: Tensor) -> Tensor:
@@ -24,7 +24,8 @@ def known_by(pairs: Tensor, source_row: Tensor, target_row: Tensor) -> Tensor:
     keys = (pairs[0] * width + pairs[1]).unique()
     asked = source_row[:, None] * width + target_row
     place = torch.searchsorted(keys, asked).clamp(max=len(keys) - 1)
-    return keys[place] == asked
+    known: Tensor = keys[place] == asked
+    return known
 
 
 def info_nce(

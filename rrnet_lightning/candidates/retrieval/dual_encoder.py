@@ -33,7 +33,7 @@ class DualEncoderSpace(Space):
         target_dim: int,
         hidden: int = 512,
         dim: int = 128,
-        dropout: float = 0.2,
+        dropout: float = 0.1,
         temperature: float = 0.1,
         learn_temperature: bool = False,
     ) -> None:
@@ -80,7 +80,8 @@ class DualEncoder(SpaceGenerator):
     """Fits a :class:`DualEncoderSpace` in memory, by AdamW on :func:`.contrast.info_nce` over in-batch negatives.
 
     No known pair serves as a negative. Each epoch cuts the pairs into mini-batches of about equal size, at random. The
-    rate falls along half a cosine wave. Cost: epochs · P · hidden · (D_s + D_t + 2 dim) multiplications.
+    rate falls along half a cosine wave. The defaults were chosen by recall@1 on validation pairs of halves of digits;
+    more dropout ranks better by class there. Cost: epochs · P · hidden · (D_s + D_t + 2 dim) multiplications.
 
     Args:
         hidden, dim, dropout, temperature, learn_temperature: see :class:`DualEncoderSpace`.
@@ -94,12 +95,12 @@ class DualEncoder(SpaceGenerator):
 
     hidden: int = 512
     dim: int = 128
-    dropout: float = 0.2
+    dropout: float = 0.1
     temperature: float = 0.1
     learn_temperature: bool = False
-    epochs: int = 100
-    batch_size: int = 256
-    lr: float = 1e-3
+    epochs: int = 60
+    batch_size: int = 128
+    lr: float = 3e-3
     weight_decay: float = 1e-2
 
     def __post_init__(self) -> None:

@@ -19,7 +19,8 @@ class LinearSpace(Space):
 
     Args:
         source_dim, target_dim: widths D_s and D_t.
-        dim: H; None for a table that is centred alone, with no matrix: its own width is H.
+        source_map, target_map: H, the width of a table's matrix; None for a table that is centred alone, with no
+            matrix: its own width is H.
     """
 
     def __init__(
@@ -91,7 +92,8 @@ class CCA(SpaceGenerator):
 
     Args:
         dim: H, the directions of largest correlation that are kept; None for all, min(D_s, D_t).
-        regularization: γ.
+        regularization: γ. The default suits features that are narrow beside the number of pairs, as those of words,
+            where it was chosen; wider ones want about 1.
         power: of the correlations that each direction is multiplied by; 0 weighs all alike.
         standardize: divide each column by its standard deviation over the known pairs first.
 

@@ -16,6 +16,11 @@ from rrnet_lightning.trainable import TrainableModule
 Pairs = tuple[Tensor, Tensor, Tensor, Tensor]  # source_x [B, D_s], target_x [B, D_t], source_row [B], target_row [B]
 
 
+def adamw(params: Any) -> torch.optim.Optimizer:
+    """Return AdamW, learning rate .003, as :class:`.dual_encoder.DualEncoder` uses it."""
+    return torch.optim.AdamW(params, lr=3e-3)
+
+
 class DualEncoderModule(TrainableModule):
     """Train, validate, test and predict with a :class:`DualEncoderSpace` on batches of known pairs.
 
@@ -47,11 +52,11 @@ class DualEncoderModule(TrainableModule):
         target_dim: int,
         hidden: int = 512,
         dim: int = 128,
-        dropout: float = 0.2,
+        dropout: float = 0.1,
         temperature: float = 0.1,
         learn_temperature: bool = False,
         weight_decay: float = 1e-2,
-        optimizer: OptimizerCallable = torch.optim.AdamW,
+        optimizer: OptimizerCallable = adamw,
         scheduler: LRSchedulerCallable | None = WarmupCosineLR,
     ) -> None:
         super().__init__()
