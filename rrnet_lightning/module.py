@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
+from torch_geometric.data.storage import NodeStorage
 from torchmetrics import MeanMetric, MetricCollection
 
 from rrnet_lightning.checkpoints import Predictions
@@ -16,10 +17,10 @@ from rrnet_lightning.graph.schema import INTER, SOURCE, TARGET
 from rrnet_lightning.nn.layers import Kernel
 from rrnet_lightning.nn.ops import Aggregation
 from rrnet_lightning.nn.rrnet import PAPER_SOUND, RRNet, Unit
-from rrnet_lightning.objectives import MappingObjective, Objective, RatingObjective, describe, rebuild
+from rrnet_lightning.objectives import Asked, MappingObjective, Objective, RatingObjective, describe, rebuild
 from rrnet_lightning.trainable import TrainableModule, wide
 
-Scored = tuple[Tensor, Tensor, Tensor]  # logits, y and source of the supervised edges
+Scored = tuple[Tensor, Asked]  # logits of the supervised edges, and what they are
 
 
 def paper_sgd(params: Any) -> torch.optim.Optimizer:
@@ -131,19 +132,20 @@ class RRNetModule(TrainableModule):
         return self._rows(batch, scored)
 
     def _step(self, batch: HeteroData, stage: str, scored: Scored | None = None) -> Tensor:
-        logits, y, source = scored or self._supervised(batch)
-        loss = self.objective.loss(logits, y, source)
-        size = len(y)
+        logits, asked = scored or self._supervised(batch)
+        loss = self.objective.loss(logits, asked)
+        size = len(logits)
         if stage == "train":
             self.log("train/loss", loss, batch_size=max(size, 1), on_step=False, on_epoch=True)
-            return self.mean_over_processes(loss, self.objective.units(y, source))
+            return self.mean_over_processes(loss, self.objective.units(asked))
         if size:
             metrics, mean = self.metrics[stage], self.losses[stage]
             assert isinstance(metrics, MetricCollection) and isinstance(mean, MeanMetric)
             mean.update(loss.detach(), size)
             self.log(f"{stage}/loss", mean, batch_size=size, on_step=False, on_epoch=True)
-            metrics.update(preds=self.objective.measured(logits.detach(), source), target=y, source=source)
-            self.log_dict(metrics, batch_size=size, on_step=False, on_epoch=True, prog_bar=True)
+            self.objective.update(metrics, logits.detach(), asked)
+            for name, metric in metrics.items():  # log_dict, but the progress bar has no room for each direction's
+                self.log(name, metric, batch_size=size, on_step=False, on_epoch=True, prog_bar=name.count("/") == 1)
         return loss
 
     def predict_step(self, batch: HeteroData, batch_idx: int) -> Predictions:
@@ -154,22 +156,47 @@ class RRNetModule(TrainableModule):
         return self._rows(batch, self._supervised(batch))
 
     def _rows(self, batch: HeteroData, scored: Scored) -> Predictions:
-        logits, y, source = scored
-        target = batch[INTER].edge_index[1, batch[INTER].supervised]
+        logits, asked = scored
+        assert asked.rows is not None
         return {
-            "source": batch[SOURCE].n_id[source],
-            "target": batch[TARGET].n_id[target],
-            "score": self.objective.predict(logits, source),
-            "measured": self.objective.measured(logits, source),
-            "y": y,
+            "source": asked.rows[0],
+            "target": asked.rows[1],
+            "score": self.objective.predict(logits, asked),
+            "measured": self.objective.measured(logits, asked),
+            "y": asked.y,
         }
 
     def _supervised(self, batch: HeteroData) -> Scored:
-        inter = batch[INTER]
-        chosen = inter.supervised
-        logits = self(batch)[chosen]
+        logits = self(batch)[batch[INTER].supervised]
         dtype = wide(logits.dtype)  # bfloat16 would round ratings to other ratings
-        return logits.to(dtype), inter.y[chosen].to(dtype), inter.edge_index[0, chosen]
+        return logits.to(dtype), asked_of(batch, dtype)
+
+
+def asked_of(batch: HeteroData, dtype: torch.dtype) -> Asked:
+    """Return what a batch asks, its answers as ``dtype``."""
+    inter = batch[INTER]
+    chosen = inter.supervised
+    ends = inter.edge_index[:, chosen]
+    asks, relevant = (inter[name][chosen] if name in inter else None for name in ("asks", "relevant"))
+    by_class = "missed" if relevant is None else "missed_class"
+    return Asked(
+        ends,
+        inter.y[chosen].to(dtype),
+        asks,
+        torch.stack([batch[SOURCE].n_id[ends[0]], batch[TARGET].n_id[ends[1]]]),
+        relevant,
+        tuple(_missed(batch[side], name) for side in (SOURCE, TARGET) for name in ("missed", by_class)),
+    )
+
+
+def _missed(store: NodeStorage, name: str) -> Tensor:
+    """[N, R] ranks, -1 as padding -> [M, 2] row in the full data, rank."""
+    rows: Tensor = store.n_id
+    if name not in store:
+        return rows.new_zeros(0, 2)
+    ranks: Tensor = store[name]
+    node, column = (ranks >= 0).nonzero(as_tuple=True)
+    return torch.stack([rows[node], ranks[node, column]], 1)
 
 
 def in_type(data: HeteroData, dtype: torch.dtype) -> HeteroData:

@@ -81,7 +81,11 @@ def test_package_follows_the_import_rule() -> None:
             "import torch\nimport rrnet_lightning.data.sound.esc",
             ["rrnet_lightning/nn/rrnet.py:2: nn imports data"],
         ),
-        ("objectives.py", "from .graph import schema", ["rrnet_lightning/objectives.py:1: objectives imports graph"]),
+        (
+            "objectives/base.py",
+            "from ..graph import schema",
+            ["rrnet_lightning/objectives/base.py:1: objectives imports graph"],
+        ),
         ("module.py", "from .datamodules import esc", ["rrnet_lightning/module.py:1: module imports datamodules"]),
         ("module.py", "def late():\n    from . import data", ["rrnet_lightning/module.py:2: module imports data"]),
         ("cli.py", "from lightning.pytorch.cli import LightningCLI\nfrom . import data, module", []),

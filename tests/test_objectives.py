@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rrnet_lightning.objectives import HitRate, MappingObjective, RatingObjective
+from rrnet_lightning.objectives import Asked, HitRate, MappingObjective, RatingObjective
 
 INF, NAN = math.inf, math.nan
 
@@ -16,6 +16,11 @@ def edges(seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     source = torch.tensor([0, 0, 0, 0, 1, 1, 1, 3, 3, 4, 4, 4])
     y = torch.tensor([1.0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1], dtype=torch.double)
     return logits.requires_grad_(), y, source
+
+
+def asked(y: Tensor, source: Tensor) -> Asked:
+    """Edges to different targets."""
+    return Asked(torch.stack([source, torch.arange(len(source))]), y)
 
 
 def softmax_loss(logits: Tensor, y: Tensor, source: Tensor) -> Tensor:
@@ -37,7 +42,7 @@ def sigmoid_loss(logits: Tensor, y: Tensor, source: Tensor) -> Tensor:
 @pytest.mark.parametrize("readout, reference", [("per_source", softmax_loss), ("per_edge", sigmoid_loss)])
 def test_mapping_loss_and_gradient(readout: Literal["per_source", "per_edge"], reference: Any) -> None:
     logits, y, source = edges()
-    loss, wanted = MappingObjective(readout).loss(logits, y, source), reference(logits, y, source)
+    loss, wanted = MappingObjective(readout).loss(logits, asked(y, source)), reference(logits, y, source)
     assert loss.item() == pytest.approx(wanted.item(), abs=1e-12)
     gradients = [torch.autograd.grad(value, logits)[0] for value in (loss, wanted)]
     torch.testing.assert_close(*gradients, rtol=0, atol=1e-12)
@@ -47,14 +52,16 @@ def test_mapping_loss_and_gradient(readout: Literal["per_source", "per_edge"], r
 def test_losses_of_parts_weighted_by_their_units_are_the_loss_of_all(objective: Any) -> None:
     logits, y, source = edges()
     parts = [source < 2, (source >= 2) & (source < 4), source == 4]  # two answerable sources, none, one
-    terms = [(objective.loss(logits[p], y[p], source[p]), objective.units(y[p], source[p])) for p in parts]
+    terms = [
+        (objective.loss(logits[p], asked(y[p], source[p])), objective.units(asked(y[p], source[p]))) for p in parts
+    ]
     found = sum(loss * units for loss, units in terms) / sum(units for _, units in terms)
-    torch.testing.assert_close(found, objective.loss(logits, y, source))
+    torch.testing.assert_close(found, objective.loss(logits, asked(y, source)))
 
 
 def test_a_miss_teaches_softmax_nothing() -> None:
     logits, y, source = edges()
-    MappingObjective().loss(logits, y, source).backward()
+    MappingObjective().loss(logits, asked(y, source)).backward()
     assert logits.grad is not None and (logits.grad[source == 3] == 0).all() and (logits.grad[source == 4] != 0).all()
 
 
@@ -62,24 +69,24 @@ def test_a_miss_teaches_softmax_nothing() -> None:
 def test_nothing_to_learn_from_is_zero_loss_with_a_gradient(kind: Any) -> None:
     objective = MappingObjective(kind) if kind.startswith("per") else RatingObjective(1, 5, kind)
     logits = torch.zeros(0, requires_grad=True)
-    loss = objective.loss(logits, torch.zeros(0), torch.zeros(0, dtype=torch.long))
+    loss = objective.loss(logits, asked(torch.zeros(0), torch.zeros(0, dtype=torch.long)))
     loss.backward()
     assert loss.item() == 0 and logits.grad is not None
 
 
 def test_all_sources_missed_is_zero_loss() -> None:
     logits, y, source = edges()
-    assert MappingObjective().loss(logits, torch.zeros_like(y), source).item() == 0
+    assert MappingObjective().loss(logits, asked(torch.zeros_like(y), source)).item() == 0
 
 
 def test_mapping_probabilities() -> None:
-    logits, _, source = edges()
-    share = MappingObjective("per_source").predict(logits, source)
+    logits, y, source = edges()
+    share = MappingObjective("per_source").predict(logits, asked(y, source))
     for s in sorted(set(source.tolist())):
         torch.testing.assert_close(share[source == s], logits[source == s].softmax(0), rtol=0, atol=1e-12)
-    torch.testing.assert_close(MappingObjective("per_edge").predict(logits, source), logits.sigmoid())
+    torch.testing.assert_close(MappingObjective("per_edge").predict(logits, asked(y, source)), logits.sigmoid())
     huge = torch.tensor([1e4, -1e4, 0.0])
-    assert MappingObjective().predict(huge, torch.zeros(3, dtype=torch.long)).tolist() == [1, 0, 0]
+    assert MappingObjective().predict(huge, asked(huge, torch.zeros(3, dtype=torch.long))).tolist() == [1, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +125,7 @@ def test_metrics_tell_apart_what_probabilities_round_to_one(readout: Literal["pe
     objective, source = MappingObjective(readout, recall_at=()), torch.zeros(3, dtype=torch.long)
     for logits, accuracy in (([18.0, 20.0, -90], 1), ([20.0, 18.0, -90], 0)):
         metrics = objective.metrics("")
-        metrics.update(preds=objective.measured(torch.tensor(logits), source), target=torch.eye(3)[1], source=source)
+        objective.update(metrics, torch.tensor(logits), asked(torch.eye(3)[1], source))
         assert metrics.compute()["accuracy"] == accuracy
 
 
@@ -138,12 +145,14 @@ def test_rating_loss(kind: Literal["soft", "mse", "huber"]) -> None:
                 "huber": error**2 / 2 if error <= delta else delta * (error - delta / 2),
             }[kind]
         )
-    loss = RatingObjective(low, high, kind, delta).loss(logits, y, torch.zeros(7, dtype=torch.long))
+    loss = RatingObjective(low, high, kind, delta).loss(logits, asked(y, torch.zeros(7, dtype=torch.long)))
     assert loss.item() == pytest.approx(sum(terms) / len(terms), abs=1e-12)
 
 
 def test_rating_readout_stays_on_the_scale() -> None:
-    ratings = RatingObjective(1, 5).predict(torch.tensor([-INF, 0.0, INF, math.log(3)]), torch.zeros(4).long())
+    ratings = RatingObjective(1, 5).predict(
+        torch.tensor([-INF, 0.0, INF, math.log(3)]), asked(torch.zeros(4), torch.zeros(4).long())
+    )
     assert ratings.tolist() == pytest.approx([1, 3, 5, 4])
 
 

@@ -4,6 +4,10 @@
 |--------------------|------------|--------------|----------------------------------------------------------------|
 | `source`, `target` | x          | [N, D] float | raw node attributes; the two widths may differ                 |
 |                    | n_id       | [N] long     | row in the full data set                                       |
+|                    | missed     | [N, R] long  | optional: ranks of the node's true partners that are no        |
+|                    |            |              | candidates, 1-based, in the whole ranking; -1 pads             |
+|                    | missed_    | [N, R] long  | optional: the same of the partners of its class that are no    |
+|                    | class      |              | candidates                                                     |
 | both `intra`       | edge_index | [2, E] long  | neighbour -> node, sorted by node (row 1); may be empty        |
 | `inter`            | edge_index | [2, E] long  | candidate pairs source -> target, sorted by source (row 0)     |
 |                    | message    | [E] bool     | the edge takes part in aggregation, at both its ends; or       |
@@ -13,6 +17,8 @@
 |                    | edge_attr  | [E, F] float | optional: what is known of the pair; 0 where hidden            |
 |                    | prior      | [E] float    | optional: initial score (a logit) the decoder's output adds to |
 |                    | visible    | [E] bool     | optional: the edge's own answer is shown in `edge_attr`        |
+|                    | asks       | [E, 2] bool  | optional: a supervised edge is asked by its source, its target |
+|                    | relevant   | [E] bool     | optional: both ends share a class; for metrics by class        |
 
 All floats are of one type. No pair is there twice. No edge is both `visible` and `supervised`. Further fields are
 allowed and carried along.
@@ -29,6 +35,9 @@ others.
 |            |          | not hidden in this step                   |                           |                      |
 | supervised | [E]      | this step asks: it counts in the loss or  | `GraphBatches`            | the module           |
 |            |          | metric, and only there `y` is read        |                           |                      |
+| asks       | [E, 2]   | optional: who asks, where supervised: its | `stage_graph()`           | `RankingObjective`   |
+|            |          | source (column 0), its target (column 1); |                           |                      |
+|            |          | absent: both do                           |                           |                      |
 | message    | [E] or   | it is heard by the nodes at its ends      | `reveal()`; then by       | `nn`                 |
 |            | [E, 2]   |                                           | `NeighborSampler`         |                      |
 """
@@ -158,6 +167,9 @@ def _check_nodes(data: HeteroData, node_type: str) -> int:
     x = check_tensor(f"{node_type}.x", store.get("x"), "float", (None, None))
     check_finite(f"{node_type}.x", x)
     check_tensor(f"{node_type}.n_id", store.get("n_id"), "long", (len(x),))
+    for key in ("missed", "missed_class"):
+        if key in store:
+            check_tensor(f"{node_type}.{key}", store[key], "long", (len(x), None))
     return len(x)
 
 
@@ -188,8 +200,19 @@ def _check_answers(data: HeteroData, num_edges: int) -> None:
     for key, shape in optional.items():
         if key in store:
             check_finite(f"{prefix}.{key}", check_tensor(f"{prefix}.{key}", store[key], "float", shape))
+    if "relevant" in store:
+        check_tensor(f"{prefix}.relevant", store["relevant"], "bool", (num_edges,))
+    if "asks" in store:
+        _check_asks(check_tensor(f"{prefix}.asks", store["asks"], "bool", (num_edges, 2)), supervised)
     if "visible" in store:
         check_hidden(check_tensor(f"{prefix}.visible", store["visible"], "bool", (num_edges,)), supervised)
+
+
+def _check_asks(asks: Tensor, supervised: Tensor) -> None:
+    unasked = supervised & ~asks.any(1)
+    if unasked.any():
+        found = f"{int(unasked.sum())} supervised edges that no end asks, first edge {int(unasked.nonzero()[0])}"
+        raise GraphError.of(f"{'-'.join(INTER)}.asks", found, "one end or both to ask each", "leave out asks: both do")
 
 
 def _check_one_float_type(data: HeteroData) -> None:

@@ -1,4 +1,4 @@
-"""Metrics that objectives and rating models share."""
+"""MAE and RMSE of ratings."""
 
 from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric, MetricCollection
 

@@ -1,0 +1,139 @@
+"""Retrieval both ways: how high the relevant targets of a source stand, and the relevant sources of a target."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric, MetricCollection
+from torchmetrics.utilities import dim_zero_cat
+
+from rrnet_lightning.metrics.average_precision import ranked_precision
+from rrnet_lightning.metrics.ranks import rank
+
+DIRECTIONS = ("source", "target")
+MISSED = [f"{side}_{kind}" for side in DIRECTIONS for kind in ("missed", "missed_class")]
+
+
+def retrieval_metrics(prefix: str, k: Sequence[int], map_at: int | None) -> MetricCollection:
+    """Return fresh metrics that share one :class:`Retrieval`; see there for the names and for what updates them."""
+    table = Retrieval(k, map_at)
+    parts: dict[str, Metric | MetricCollection] = {
+        name: _Part(table, name, feeds=i == 0) for i, name in enumerate(table.names)
+    }
+    return MetricCollection(parts, prefix=prefix, compute_groups=False)
+
+
+class Retrieval(Metric):
+    """Keeps every scored pair of a stage and ranks at the end: a batch, or a process, may hold a part of a query.
+
+    Every quantity is the mean over a direction's queries with a relevant item; ties count by their expectation over
+    all orders (:class:`rrnet_lightning.metrics.ranks.Ranking` has the closed forms). Ranks are those in the whole
+    table: a relevant item that is no candidate counts with the rank that it is given.
+
+    ``recall@k``: share of queries with a relevant item among the k best. ``median_rank``: median of the expected ranks
+    of the first relevant item. ``mrr``: 1 / that item's rank. ``map``, ``ndcg``: over all ranks, or, as ``map@K`` and
+    ``ndcg@K``, over the K best (Z: found); binary relevance, by class where the data say it. ``candidate_recall``:
+    share of the relevant pairs that are candidates. Each is there as ``source/<name>`` (the queries are sources) and
+    ``target/<name>``; ``recall@k``, ``mrr`` and ``map`` also as the mean of the two. NaN where there is no query.
+
+    Memory: 29 bytes a pair of the stage, in each process of all processes, and 16 a missed rank.
+    """
+
+    rows: list[Tensor] | Tensor
+    scores: list[Tensor] | Tensor
+    flags: list[Tensor] | Tensor
+
+    def __init__(self, k: Sequence[int], map_at: int | None) -> None:
+        super().__init__()
+        self.k, self.at, self.map_at = list(k), "" if map_at is None else f"@{map_at}", map_at
+        self._empty = {
+            "rows": torch.zeros(0, 2, dtype=torch.long),
+            "scores": torch.zeros(0),
+            "flags": torch.zeros(0, 4, dtype=torch.uint8),
+            **{name: torch.zeros(0, 2, dtype=torch.long) for name in MISSED},
+        }
+        for name in self._empty:
+            self.add_state(name, default=[], dist_reduce_fx="cat")
+
+    @property
+    def names(self) -> list[str]:
+        """What :meth:`compute` returns."""
+        means = [f"recall@{k}" for k in self.k] + ["mrr", f"map{self.at}"]
+        own = [*means, "median_rank", f"ndcg{self.at}", "candidate_recall"]
+        return means + [f"{side}/{name}" for side in DIRECTIONS for name in own]
+
+    def update(
+        self, preds: Tensor, rows: Tensor, target: Tensor, relevant: Tensor, asks: Tensor, missed: Sequence[Tensor]
+    ) -> None:
+        """Add the scored pairs of one batch.
+
+        Shapes:
+            preds: [E] float. rows: [2, E] long, source and target in the full data. target, relevant: [E] bool, the
+            pair belongs together; shares a class. asks: [E, 2] bool, the pair's source asks it, its target does.
+            missed: four of [M, 2] long, query and rank: of sources by pair, by class; of targets by pair, by class.
+        """
+        self._add("rows", rows.T)
+        self._add("scores", preds)
+        self._add("flags", torch.cat([torch.stack([target, relevant], 1), asks], 1).to(torch.uint8))
+        for name, ranks in zip(MISSED, missed, strict=True):
+            self._add(name, ranks)
+
+    def sync(self, *args: Any, **kwargs: Any) -> None:
+        """Join the processes' pairs; one without any brings empty tensors of the right kind."""
+        for name in self._empty:
+            if not len(getattr(self, name)):
+                setattr(self, name, [self._empty[name].to(self.device)])
+        super().sync(*args, **kwargs)
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return every metric by its name, as scalars."""
+        values: dict[str, Tensor] = {}
+        for i, side in enumerate(DIRECTIONS):
+            values |= {f"{side}/{name}": value for name, value in self._direction(i).items()}
+        for name in self.names:
+            if "/" not in name:
+                values[name] = torch.stack([values[f"{side}/{name}"] for side in DIRECTIONS]).nanmean()
+        return values
+
+    def _direction(self, side: int) -> dict[str, Tensor]:
+        flags = self._all("flags").bool()
+        asked = flags[:, 2 + side]
+        query, scores = self._all("rows")[asked, side], self._all("scores")[asked]
+        own, by_class = (self._all(name) for name in MISSED[2 * side : 2 * side + 2])
+        pairs, _ = rank(query, scores, flags[asked, 0], own)
+        classes, _ = rank(query, scores, flags[asked, 1], by_class)
+        some, any_class = pairs.num_relevant > 0, classes.num_relevant > 0
+        values = {f"recall@{k}": pairs.recall(k)[some].mean() for k in self.k}
+        values["mrr"] = pairs.reciprocal_rank()[some].mean()
+        values["median_rank"] = pairs.first_rank()[some].quantile(0.5) if some.any() else values["mrr"]
+        values[f"map{self.at}"] = ranked_precision(classes, self.map_at)[any_class].mean()
+        values[f"ndcg{self.at}"] = classes.ndcg(self.map_at)[any_class].mean()
+        values["candidate_recall"] = flags[asked, 0].sum() / pairs.num_relevant.sum()
+        return {name: value.to(scores.dtype) for name, value in values.items()}
+
+    def _add(self, name: str, values: Tensor) -> None:
+        getattr(self, name).append(values.detach())
+
+    def _all(self, name: str) -> Tensor:
+        kept: Tensor | list[Tensor] = getattr(self, name)
+        return dim_zero_cat(kept) if len(kept) else self._empty[name].to(self.device)
+
+
+class _Part(Metric):
+    """One value of a shared table. The first part hands on what all are updated with."""
+
+    def __init__(self, table: Retrieval, name: str, feeds: bool) -> None:
+        super().__init__(compute_with_cache=False)
+        self.table, self.name, self.feeds = table, name, feeds
+
+    def update(self, **batch: Any) -> None:
+        if self.feeds:
+            self.table.update(**batch)
+
+    def compute(self) -> Tensor:
+        return self.table.compute()[self.name]
+
+    def reset(self) -> None:
+        super().reset()
+        self.table.reset()
