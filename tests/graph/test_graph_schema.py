@@ -81,6 +81,11 @@ BREACHES = [
     ),
     (_set(INTER, "edge_index", torch.tensor([[0, 0, 0, 2], [1, 0, 1, 1]])), r"found \(0, 1\) more than once"),
     (_set(INTER, "prior", torch.ones(4).half()), r"prior: found float16, wanted float32, as source\.x"),
+    (_set(INTER, "relevant", torch.ones(4)), r"relevant: found float32 \[4\], wanted bool \[4\]"),
+    (_set(INTER, "asks", torch.ones(4).bool()), r"asks: found bool \[4\], wanted bool \[4, 2\]"),
+    (_set(INTER, "asks", torch.zeros(4, 2).bool()), r"asks: found 1 supervised edges that no end asks, first edge 1"),
+    (_set(TARGET, "missed", torch.zeros(2).long()), r"target\.missed: found int64 \[2\], wanted long \[2, \*\]"),
+    (_set(SOURCE, "missed_class", torch.zeros(3, 1)), r"source\.missed_class: found float32 \[3, 1\], wanted long"),
     (_set(TARGET, "x", torch.ones(2, 4).double()), r"target\.x: found float64, wanted float32, as source\.x"),
 ]
 
@@ -102,11 +107,13 @@ def test_missing_stores_are_named() -> None:
         validate(data)
 
 
-def test_unsupervised_y_extra_fields_and_a_message_for_each_end_are_free() -> None:
+def test_unsupervised_y_and_asks_extra_fields_and_a_message_for_each_end_are_free() -> None:
     data = graph()
     data[INTER].y = torch.tensor([float("nan"), 1.0, float("nan"), float("nan")])
     data[SOURCE].name = ["a", "b", "c"]
     data[INTER].message = torch.ones(4, 2).bool()
+    data[INTER].asks = torch.tensor([[False, False], [False, True], [False, False], [False, False]])
+    data[TARGET].missed = torch.tensor([[-1, -1], [3, -1]])
     validate(data)
     assert data[SOURCE].name == ["a", "b", "c"]
 
