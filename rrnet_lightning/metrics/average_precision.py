@@ -76,4 +76,4 @@ def _cut(r: Ranking, k: int, done: Tensor) -> Tensor:
     chance = (log_choose(r.k, i) + log_choose(r.n - r.k, m - i) - log_choose(r.n, m)).exp()
     adds = i / m.clamp(min=1) * ((r.found + 1) * ones + (i - 1) / (m - 1).clamp(min=1) * steps)
     value = (done[r.query] + adds) / (r.found + i).clamp(min=1)
-    return r.total(torch.where(cut & (i <= m), chance * value, 0))
+    return r.total(torch.where(cut, chance * value, 0))

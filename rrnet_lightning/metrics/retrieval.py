@@ -37,7 +37,7 @@ class Retrieval(Metric):
     share of the relevant pairs that are candidates. Each is there as ``source/<name>`` (the queries are sources) and
     ``target/<name>``; ``recall@k``, ``mrr`` and ``map`` also as the mean of the two. NaN where there is no query.
 
-    Memory: 29 bytes a pair of the stage, in each process of all processes, and 16 a missed rank.
+    Memory: 28 bytes a pair of the stage, in each process of all processes, and 16 a missed rank.
     """
 
     rows: list[Tensor] | Tensor
@@ -49,7 +49,7 @@ class Retrieval(Metric):
         self.k, self.at, self.map_at = list(k), "" if map_at is None else f"@{map_at}", map_at
         self._empty = {
             "rows": torch.zeros(0, 2, dtype=torch.long),
-            "scores": torch.zeros(0),
+            "scores": torch.zeros(0, dtype=torch.double),
             "flags": torch.zeros(0, 4, dtype=torch.uint8),
             **{name: torch.zeros(0, 2, dtype=torch.long) for name in MISSED},
         }
@@ -74,7 +74,7 @@ class Retrieval(Metric):
             missed: four of [M, 2] long, query and rank: of sources by pair, by class; of targets by pair, by class.
         """
         self._add("rows", rows.T)
-        self._add("scores", preds)
+        self._add("scores", preds.double())
         self._add("flags", torch.cat([torch.stack([target, relevant], 1), asks], 1).to(torch.uint8))
         for name, ranks in zip(MISSED, missed, strict=True):
             self._add(name, ranks)
@@ -102,7 +102,8 @@ class Retrieval(Metric):
         query, scores = self._all("rows")[asked, side], self._all("scores")[asked]
         own, by_class = (self._all(name) for name in MISSED[2 * side : 2 * side + 2])
         pairs, _ = rank(query, scores, flags[asked, 0], own)
-        classes, _ = rank(query, scores, flags[asked, 1], by_class)
+        no_class = torch.equal(flags[asked, 0], flags[asked, 1]) and torch.equal(own, by_class)
+        classes = pairs if no_class else rank(query, scores, flags[asked, 1], by_class)[0]
         some, any_class = pairs.num_relevant > 0, classes.num_relevant > 0
         values = {f"recall@{k}": pairs.recall(k)[some].mean() for k in self.k}
         values["mrr"] = pairs.reciprocal_rank()[some].mean()
@@ -110,7 +111,7 @@ class Retrieval(Metric):
         values[f"map{self.at}"] = ranked_precision(classes, self.map_at)[any_class].mean()
         values[f"ndcg{self.at}"] = classes.ndcg(self.map_at)[any_class].mean()
         values["candidate_recall"] = flags[asked, 0].sum() / pairs.num_relevant.sum()
-        return {name: value.to(scores.dtype) for name, value in values.items()}
+        return {name: value.float() for name, value in values.items()}
 
     def _add(self, name: str, values: Tensor) -> None:
         getattr(self, name).append(values.detach())

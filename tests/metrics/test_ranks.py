@@ -28,7 +28,7 @@ MISSED: list[list[int]] = [[], [7], [6, 9], [], [8], [6], [], [11], [6, 7], []]
 def queries() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Ten queries of five items in a shuffled list, many ties; some with missed ranks. Names from 100."""
     rng = torch.Generator().manual_seed(1)
-    scores, relevant = torch.randint(3, (10, 5), generator=rng).double(), torch.rand(10, 5, generator=rng) < 0.3
+    scores, relevant = torch.randint(3, (10, 5), generator=rng).double() - 9, torch.rand(10, 5, generator=rng) < 0.3
     relevant[:, 0] |= torch.tensor([not ranks for ranks in MISSED])
     relevant[1] = relevant[7] = False  # all they have is missed
     missed = torch.tensor([(100 + i, at) for i, ranks in enumerate(MISSED) for at in ranks])
@@ -39,9 +39,11 @@ def queries() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 def test_ties_are_the_mean_over_all_orders(ours: Any, value: Any) -> None:
     scores, relevant, missed, query = queries()
     order = torch.randperm(50, generator=torch.Generator().manual_seed(2))
-    flat = [each.reshape(-1)[order] for each in (query, scores, relevant)]
-    ranking, names = rank(*flat, torch.cat([missed, missed[:2]]))  # a query's ranks may come with several batches
-    wanted = [plain.mean(value, *query) for query in zip(scores.tolist(), relevant.tolist(), MISSED, strict=True)]
+    query, mixed, hits = (each.reshape(-1)[order] for each in (query, scores, relevant))
+    ranking, names = rank(
+        query, mixed, hits, torch.cat([missed, missed[:2]])
+    )  # a query's ranks may come with several batches
+    wanted = [plain.mean(value, *each) for each in zip(scores.tolist(), relevant.tolist(), MISSED, strict=True)]
     assert names.tolist() == list(range(100, 110))
     assert ours(ranking).tolist() == pytest.approx(wanted, abs=1e-12)
 

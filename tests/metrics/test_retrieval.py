@@ -81,7 +81,8 @@ def test_both_ways_over_batches_as_query_by_query(map_at: int | None) -> None:
     metrics.update(**part(batch, even))
     metrics.update(**part(batch, ~even))
     found = {name: value.item() for name, value in metrics.compute().items()}
-    wanted, at = {}, "" if map_at is None else f"@{map_at}"
+    wanted: dict[str, float] = {}
+    at = "" if map_at is None else f"@{map_at}"
     sides = [expected(batch, side, map_at) for side in (0, 1)]
     for name in sides[0]:
         label = name + at * (name in ("map", "ndcg"))

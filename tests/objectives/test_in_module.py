@@ -94,3 +94,4 @@ def test_training_with_a_ranking_reports_and_learns(tmp_path: Path) -> None:
     trainer.fit(module, loader, loader)
     assert trainer.callback_metrics["val/loss"] < 0.7 * before["val/loss"]
     assert trainer.callback_metrics["val/mrr"] > before["val/mrr"]
+    assert "val/mrr" in trainer.progress_bar_metrics and "val/source/mrr" not in trainer.progress_bar_metrics

@@ -80,16 +80,16 @@ def test_sinkhorn_readout_asks_all_queries_together() -> None:
 
 
 def test_update_counts_what_is_asked_by_rows_of_the_full_data() -> None:
-    """Two batches of one source each; both ask target 7, which node 0 stands for in each."""
+    """Two batches of one source each; both ask target 7, node 0 in each. Source 4 misses its own, which is number 6."""
     objective = RankingObjective(k=(1,))
     metrics = objective.metrics("val/")
     for source, y, logit in ((3, 1.0, 0.1), (4, 0.0, 0.9)):
         rows, none = torch.tensor([[source], [7]]), torch.zeros(0, 2).long()
-        missed = (none, none, none, none)
+        missed = (torch.tensor([[4, 6]]), none, none, none)
         asked = Asked(torch.zeros(2, 1).long(), torch.tensor([y]), rows=rows, missed=missed)
         objective.update(metrics, torch.tensor([logit]), asked)
     found = metrics.compute()
-    assert found["val/target/median_rank"] == 2 and found["val/source/median_rank"] == 1
+    assert found["val/target/median_rank"] == 2 and found["val/source/median_rank"] == 3.5
 
 
 def test_class_relevance_is_for_map_alone() -> None:
