@@ -32,7 +32,7 @@ class RRNetModule(TrainableModule):
     """Train, validate, test and predict with :class:`rrnet_lightning.nn.rrnet.RRNet` on cross-modal graph batches.
 
     Args:
-        source_dim, target_dim, edge_dim: attribute widths; the command line links them to the data.
+        source_dim, target_dim, edge_dim, support_dim: attribute widths; the command line links them to the data.
         hidden_dim, units, kernel, aggregation, edge_state, residual, norm, dropout, prior, linear: see ``RRNet``.
         objective: what a score means; the default is a mapping by softmax over each source's candidates. A checkpoint
             keeps its class and options.
@@ -64,6 +64,7 @@ class RRNetModule(TrainableModule):
         optimizer: OptimizerCallable = paper_sgd,
         scheduler: LRSchedulerCallable | None = None,
         compile: bool = False,
+        support_dim: int = 0,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)
@@ -82,6 +83,7 @@ class RRNetModule(TrainableModule):
             dropout=dropout,
             prior=prior,
             linear=linear,
+            support_dim=support_dim,
         )
         # a checkpoint brings it as plain values
         self.objective = rebuild(objective) if isinstance(objective, Mapping) else objective or MappingObjective()

@@ -16,7 +16,7 @@ from rrnet_lightning.data.files.root import user_path
 from rrnet_lightning.datamodules.learnt import DIGEST
 from rrnet_lightning.errors import RunError
 
-WIDTHS = ("source_dim", "target_dim", "edge_dim")  # the model has them from the data
+WIDTHS = ("source_dim", "target_dim", "edge_dim", "support_dim")  # the model has them from the data
 # how batches are made and what is predicted: not what is learnt from
 BATCH_OPTIONS = {"root", "download", "url", "predict_path", "mask_ratio", "batch_size", "fan_out", "eval_fan_out"}
 BATCH_OPTIONS |= {"steps_per_epoch", "num_workers"}

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from rrnet_lightning.errors import GraphError
-from rrnet_lightning.graph.schema import check_tensor
+from rrnet_lightning.graph.checks import check_tensor
 
 
 def hide(

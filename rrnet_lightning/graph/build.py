@@ -5,17 +5,9 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.errors import GraphError
+from rrnet_lightning.graph.checks import check_range, check_tensor
 from rrnet_lightning.graph.knn import stable_top_k
-from rrnet_lightning.graph.schema import (
-    INTER,
-    SOURCE,
-    SOURCE_INTRA,
-    TARGET,
-    TARGET_INTRA,
-    check_range,
-    check_tensor,
-    validate,
-)
+from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA, validate
 
 
 def given_edges(pairs: Tensor, num_nodes: int, *, symmetric: bool = False) -> Tensor:

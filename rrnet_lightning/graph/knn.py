@@ -8,7 +8,7 @@ from rich.progress import track
 from torch import Tensor
 
 from rrnet_lightning.errors import GraphError
-from rrnet_lightning.graph.schema import check_finite, check_tensor
+from rrnet_lightning.graph.checks import check_finite, check_tensor
 
 FAISS_ABOVE = 200_000
 """Number of nodes above which faiss, where installed, does the search."""

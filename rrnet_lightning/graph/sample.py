@@ -11,17 +11,8 @@ from torch_geometric.data import HeteroData
 from torch_geometric.data.storage import BaseStorage
 
 from rrnet_lightning.errors import GraphError
-from rrnet_lightning.graph.schema import (
-    INTER,
-    SOURCE,
-    SOURCE_INTRA,
-    TARGET,
-    TARGET_INTRA,
-    EdgeType,
-    check_range,
-    check_tensor,
-    message_ends,
-)
+from rrnet_lightning.graph.checks import check_range, check_tensor
+from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA, EdgeType, message_ends
 
 
 class NeighborSampler:

@@ -20,6 +20,13 @@
 |                    | asks       | [E, 2] bool  | optional: a supervised edge is asked by its source, its target |
 |                    | relevant   | [E] bool     | optional: both ends share a class; for metrics by class        |
 
+Pairs may support pairs. Then the inter-edges are nodes too, of the type `pair`, E of them in the same order:
+
+| store              | field      | shape        | meaning                                                        |
+|--------------------|------------|--------------|----------------------------------------------------------------|
+| `support`          | edge_index | [2, S] long  | pair that speaks -> pair that hears, sorted by the second      |
+|                    | edge_attr  | [S, F] float | how alike the ends of the two are                              |
+
 All floats are of one type. No pair is there twice. No edge is both `visible` and `supervised`. Further fields are
 allowed and carried along.
 
@@ -42,13 +49,11 @@ others.
 |            | [E, 2]   |                                           | `NeighborSampler`         |                      |
 """
 
-from collections.abc import Callable
-
-import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.errors import GraphError
+from rrnet_lightning.graph.checks import check_finite, check_range, check_tensor
 
 EdgeType = tuple[str, str, str]
 
@@ -57,12 +62,8 @@ TARGET = "target"
 SOURCE_INTRA = (SOURCE, "intra", SOURCE)
 TARGET_INTRA = (TARGET, "intra", TARGET)
 INTER = (SOURCE, "inter", TARGET)
-
-_KINDS: dict[str, Callable[[torch.dtype], bool]] = {
-    "float": lambda dtype: dtype.is_floating_point,
-    "long": lambda dtype: dtype == torch.long,
-    "bool": lambda dtype: dtype == torch.bool,
-}
+PAIR = "pair"
+SUPPORT = (PAIR, "support", PAIR)
 
 
 def validate(data: HeteroData) -> None:
@@ -80,6 +81,8 @@ def validate(data: HeteroData) -> None:
     _check_edges(data, TARGET_INTRA, num_targets, num_targets)
     _check_answers(data, _check_edges(data, INTER, num_sources, num_targets))
     check_pairs_once(data[INTER].edge_index, num_targets)
+    if SUPPORT in data.edge_types:
+        _check_support(data)
     _check_one_float_type(data)
 
 
@@ -126,38 +129,6 @@ def check_pairs_once(edge_index: Tensor, num_targets: int) -> None:
             pair = divmod(int(key[int(twice[0])]), num_targets)
             found, name = f"{pair} more than once", f"{'-'.join(INTER)}.edge_index"
             raise GraphError.of(name, found, "each pair once", "keep one of each, for instance by .unique(dim=1)")
-
-
-def check_tensor(name: str, value: object, kind: str, shape: tuple[int | None, ...]) -> Tensor:
-    """Return `value` if it is a tensor of this kind ("float", "long", "bool") and shape (None: any length).
-
-    Raises:
-        GraphError: otherwise, naming `name`.
-    """
-    wanted = f"{kind} [{', '.join('*' if size is None else str(size) for size in shape)}]"
-    if not isinstance(value, Tensor):
-        raise GraphError.of(name, "nothing" if value is None else type(value).__name__, wanted)
-    same = value.dim() == len(shape) and all(w in (None, s) for s, w in zip(value.shape, shape, strict=True))
-    if not same or not _KINDS[kind](value.dtype):
-        dtype = str(value.dtype).removeprefix("torch.")
-        raise GraphError.of(name, f"{dtype} {list(value.shape)}", wanted)
-    return value
-
-
-def check_finite(name: str, value: Tensor) -> None:
-    """Raise GraphError with the count and the first row if `value` holds NaN or inf."""
-    bad = ~value.isfinite()
-    if bad.any():
-        found = f"{int(bad.sum())} NaN or inf, first in row {int(bad.nonzero()[0, 0])}"
-        raise GraphError.of(name, found, "finite values", "clean the features before building the graph")
-
-
-def check_range(name: str, value: Tensor, stop: int, start: int = 0) -> None:
-    """Raise GraphError with the first offender if an entry of `value` lies outside start <= entry < stop."""
-    bad = (value < start) | (value >= stop)
-    if bad.any():
-        first = bad.nonzero()[0].tolist()
-        raise GraphError.of(name, f"{int(value[tuple(first)])} at {first}", f"{start} <= entry < {stop}")
 
 
 def _check_nodes(data: HeteroData, node_type: str) -> int:
@@ -208,6 +179,20 @@ def _check_answers(data: HeteroData, num_edges: int) -> None:
         check_hidden(check_tensor(f"{prefix}.visible", store["visible"], "bool", (num_edges,)), supervised)
 
 
+def _check_support(data: HeteroData) -> None:
+    num_pairs, name = data[INTER].edge_index.size(1), "-".join(SUPPORT)
+    if data[PAIR].num_nodes != num_pairs:
+        raise GraphError.of(f"{PAIR}.num_nodes", data[PAIR].num_nodes, f"{num_pairs}, one for each inter-edge")
+    edge_index = check_tensor(f"{name}.edge_index", data[SUPPORT].get("edge_index"), "long", (2, None))
+    check_range(f"{name}.edge_index", edge_index, num_pairs)
+    falls = edge_index[1, 1:] < edge_index[1, :-1]
+    if falls.any():
+        found = f"a fall after edge {int(falls.nonzero()[0])}"
+        raise GraphError.of(f"{name}.edge_index", found, "edges sorted by the pair that hears (row 1)")
+    attr = check_tensor(f"{name}.edge_attr", data[SUPPORT].get("edge_attr"), "float", (edge_index.size(1), None))
+    check_finite(f"{name}.edge_attr", attr)
+
+
 def _check_asks(asks: Tensor, supervised: Tensor) -> None:
     unasked = supervised & ~asks.any(1)
     if unasked.any():
@@ -217,9 +202,9 @@ def _check_asks(asks: Tensor, supervised: Tensor) -> None:
 
 def _check_one_float_type(data: HeteroData) -> None:
     wanted = data[SOURCE].x.dtype
-    fields = [(TARGET, "x"), *((INTER, key) for key in ("y", "edge_attr", "prior"))]
+    fields = [(TARGET, "x"), *((INTER, key) for key in ("y", "edge_attr", "prior")), (SUPPORT, "edge_attr")]
     for store, key in fields:
-        if key in data[store] and data[store][key].dtype != wanted:
+        if store in (*data.node_types, *data.edge_types) and key in data[store] and data[store][key].dtype != wanted:
             name = store if isinstance(store, str) else "-".join(store)
             found, same = (str(dtype).removeprefix("torch.") for dtype in (data[store][key].dtype, wanted))
             raise GraphError.of(

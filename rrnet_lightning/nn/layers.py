@@ -1,10 +1,12 @@
-"""The three layers of a GCN unit, equations (3)-(8), one class each."""
+"""The layers of the GCN units, equations (3)-(8), one class each, and of the pair unit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
+from torch_geometric.utils import softmax
 
 from rrnet_lightning.nn.ops import MLP, Aggregation, Layer, Part, aggregate
 
@@ -115,3 +117,38 @@ class NodeLayer(Layer):
         """Return the new node states."""
         new: Tensor = self.update(nodes, aggregate(edges, node, nodes.size(0), message, self.aggregation))
         return nodes + new if self.residual else new
+
+
+class PairLayer(Layer):
+    """Edge update by other pairs: an inter-edge hears the inter-edges of its ends' neighbours.
+
+    If q is like s, u is like t, and (q, u) belong together, then so may (s, t). Node states cannot carry this: they
+    forget which pair a message came from. So pairs speak to pairs, and learn whom to hear:
+
+    [m ‖ α]_qu,st = φ_m([e_qu ‖ e_st ‖ a_qu,st]);  m_st = Σ_qu softmax(α) m_qu,st, in ``heads`` parts of their own α;
+    e_st <- φ([e_st ‖ m_st]); with ``residual`` e_st is added. An edge that no other supports hears 0.
+
+    Shapes:
+        edges: [E, H]. support_index: [2, S] long, pair that speaks -> pair that hears. support_attr: [S, F], how alike
+            the ends of the two are.
+        returns: [E, H].
+
+    Time and memory grow with S · H.
+    """
+
+    def __init__(self, hidden_dim: int, support_dim: int, options: Options = DEFAULT, heads: int = 4) -> None:
+        super().__init__()
+        self.heads, self.residual = heads, options.residual
+        self.width = -(-hidden_dim // heads)
+        self.message = options.mlp([hidden_dim, hidden_dim, support_dim], hidden_dim, heads * (self.width + 1))
+        self.update = options.mlp([hidden_dim, heads * self.width], hidden_dim, hidden_dim)
+
+    def forward(self, edges: Tensor, support_index: Tensor, support_attr: Tensor) -> Tensor:
+        """Return the new edge states."""
+        speaks, hears = support_index
+        said = self.message((edges, speaks), (edges, hears), support_attr)
+        value, weight = said.split([self.heads * self.width, self.heads], dim=1)
+        weight = softmax(weight.to(torch.promote_types(weight.dtype, torch.float32)), hears, num_nodes=len(edges))
+        heard = (value.unflatten(1, (self.heads, self.width)) * weight.to(value.dtype).unsqueeze(2)).flatten(1)
+        new: Tensor = self.update(edges, aggregate(heard, hears, len(edges), how="sum"))
+        return edges + new if self.residual else new

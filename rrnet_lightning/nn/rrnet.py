@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.errors import GraphError
-from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA, message_ends
-from rrnet_lightning.nn.layers import DEFAULT, InterEdgeLayer, IntraEdgeLayer, Kernel, NodeLayer, Options
+from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, SUPPORT, TARGET, TARGET_INTRA, message_ends
+from rrnet_lightning.nn.layers import DEFAULT, InterEdgeLayer, IntraEdgeLayer, Kernel, NodeLayer, Options, PairLayer
 from rrnet_lightning.nn.ops import MLP, Aggregation, Layer
 
-Unit = Literal["intra", "inter"]
+Unit = Literal["intra", "inter", "pair"]
 PAPER_SOUND: tuple[Unit, ...] = ("intra", "inter")
 PAPER_IMAGE_SOCIAL: tuple[Unit, ...] = ("intra", "inter", "intra", "inter", "inter")
 
@@ -25,7 +25,8 @@ class RRNet(Layer):
         edge_dim: width of the inter-edges' ``edge_attr``; 0 where the graphs carry none.
         hidden_dim: H, the width of every state. 16 in the paper.
         units: the GCN units in order. ``[intra, inter]`` is the paper's sound setting, ``[intra, inter, intra, inter,
-            inter]`` its image and social one. The last must be ``inter``: nothing after it reaches the decoder.
+            inter]`` its image and social one. ``pair`` is ours: see :class:`PairLayer`. An ``inter`` must come
+            after the last ``intra``: the decoder reads inter-edges.
         kernel: k_sr of equation (7), see :class:`InterEdgeLayer`.
         aggregation: mean or sum over the message edges in equation (8).
         edge_state: whether an edge's previous state enters equations (5) and (6). ``edge_attr`` reaches the network
@@ -35,6 +36,7 @@ class RRNet(Layer):
         dropout: share of hidden activations zeroed in training, in [0, 1).
         prior: add the graph's ``prior`` (a score known beforehand, on the logit scale) to the decoder's output, so that
             the network learns what to correct.
+        support_dim: width of the numbers by which pairs support pairs; for ``pair`` units.
         linear: add a linear function of ``edge_attr`` to the decoder's output, all weights 1 at first: scores of about
             one scale add up from the start, and the network learns what that misses (Wide & Deep, arXiv 1606.07792).
 
@@ -64,18 +66,22 @@ class RRNet(Layer):
         dropout: float = 0.0,
         prior: bool = False,
         linear: bool = False,
+        support_dim: int = 0,
     ) -> None:
         super().__init__()
         options = Options(kernel, aggregation, edge_state, residual, norm, dropout)
-        _check(units, hidden_dim, edge_dim, options)
+        _check(units, hidden_dim, edge_dim, support_dim, options)
         self.prior = prior
         self.encoder = Encoder(source_dim, target_dim, edge_dim, hidden_dim, options, intra="intra" in units)
         self.units = nn.ModuleList(
             IntraUnit(hidden_dim, options)
             if unit == "intra"
-            else InterUnit(hidden_dim, options, last=i == len(units) - 1)
+            else PairUnit(hidden_dim, support_dim, options)
+            if unit == "pair"
+            else InterUnit(hidden_dim, options, last=i == _last(units))
             for i, unit in enumerate(units)
         )
+        self.support_dim = support_dim if "pair" in units else 0
         self.decoder = options.mlp([hidden_dim], hidden_dim, 1)
         if linear and not edge_dim:
             raise ValueError("linear: found true without edge_attr, wanted false, or graphs with edge_attr to add up")
@@ -84,8 +90,8 @@ class RRNet(Layer):
 
     @property
     def hops(self) -> int:
-        """How many edges away a node can change a score: one for each unit but the last, which updates no node."""
-        return len(self.units) - 1
+        """How many edges away a node can change a score: one for each unit that updates nodes."""
+        return sum(not isinstance(unit, PairUnit) for unit in self.units) - 1
 
     def forward(self, data: HeteroData) -> Tensor:
         """Score every inter-edge of the graph.
@@ -103,6 +109,7 @@ class RRNet(Layer):
             inter.message,
             inter.get("edge_attr"),
             inter.get("prior"),
+            *((data[SUPPORT].edge_index, data[SUPPORT].edge_attr) if self.support_dim else ()),
         )
 
     def score(
@@ -115,6 +122,8 @@ class RRNet(Layer):
         message: Tensor,
         edge_attr: Tensor | None = None,
         prior: Tensor | None = None,
+        support_index: Tensor | None = None,
+        support_attr: Tensor | None = None,
     ) -> Tensor:
         """Score every inter-edge of a graph given by its tensors, as ``torch.export`` wants them.
 
@@ -123,6 +132,7 @@ class RRNet(Layer):
             source_edges, target_edges: [2, E_i] long, the intra-edges. inter_edges: [2, E] long.
             message: [E] bool, or [E, 2], see :mod:`rrnet_lightning.graph.schema`.
             edge_attr: [E, edge_dim]. prior: [E]. Not looked at where the network does not read them.
+            support_index: [2, S] long, inter-edge -> inter-edge. support_attr: [S, support_dim]. For pair units.
             returns: [E] logits.
 
         Raises:
@@ -135,6 +145,9 @@ class RRNet(Layer):
         if encoder.edge_dim:
             self._check_input("inter.edge_attr", edge_attr, encoder.edge_dim, "edge_dim")
         state = encoder(State(source_x, target_x, source_edges, target_edges, inter_edges, message), edge_attr)
+        if self.support_dim:
+            state.support_attr = self._check_input("support.edge_attr", support_attr, self.support_dim, "support_dim")
+            state.support_index = support_index
         for unit in self.units:
             state = unit(state)
         logits: Tensor = self.decoder(state.inter).squeeze(1)
@@ -178,6 +191,8 @@ class State:
     source_intra: Tensor | None = None
     target_intra: Tensor | None = None
     inter: Tensor | None = None
+    support_index: Tensor | None = None
+    support_attr: Tensor | None = None
 
 
 class Encoder(Layer):
@@ -258,15 +273,38 @@ class InterUnit(Layer):
         return state
 
 
-def _check(units: Sequence[str], hidden_dim: int, edge_dim: int, options: Options) -> None:
-    unknown = sorted(set(units) - {"intra", "inter"})
+class PairUnit(Layer):
+    """Pair unit: inter-edges hear the inter-edges of their ends' neighbours; nodes stay as they are."""
+
+    def __init__(self, hidden_dim: int, support_dim: int, options: Options = DEFAULT) -> None:
+        super().__init__()
+        self.pairs = PairLayer(hidden_dim, support_dim, options)
+
+    def forward(self, state: State) -> State:
+        """Update inter-edges."""
+        assert state.inter is not None and state.support_index is not None and state.support_attr is not None
+        state.inter = self.pairs(state.inter, state.support_index, state.support_attr)
+        return state
+
+
+def _last(units: Sequence[str]) -> int:
+    """Place of the last inter unit: after it no node is read."""
+    return max(i for i, unit in enumerate(units) if unit == "inter")
+
+
+def _check(units: Sequence[str], hidden_dim: int, edge_dim: int, support_dim: int, options: Options) -> None:
+    unknown = sorted(set(units) - set(get_args(Unit)))
     if unknown:
-        raise ValueError(f"units: found {unknown}, wanted a list of 'intra' and 'inter'")
-    if not units or units[-1] != "inter":
+        raise ValueError(f"units: found {unknown}, wanted a list of {', '.join(map(repr, get_args(Unit)))}")
+    if "inter" not in units or "intra" in units[_last(units) :]:
         raise ValueError(
-            f"units: found {list(units)}, wanted a list that ends with 'inter': the decoder reads inter-edges, "
-            "so nothing after the last inter unit reaches it. Drop the units behind it or add 'inter'"
+            f"units: found {list(units)}, wanted a list with 'inter' after every 'intra': the decoder reads "
+            "inter-edges, which hear of nodes in inter units alone. Drop the intra units at the end or add 'inter'"
         )
+    if "pair" in units and not support_dim:
+        raise ValueError("units: found 'pair' for graphs without support (support_dim 0), wanted 'intra' and 'inter'")
+    if "pair" in units[: units.index("inter")] and not options.reads_edges:
+        raise ValueError("units: found 'pair' first with edge_state and residual off, wanted 'inter' before it")
     if hidden_dim < 1:
         raise ValueError(f"hidden_dim: found {hidden_dim}, wanted at least 1")
     if not 0 <= options.dropout < 1:

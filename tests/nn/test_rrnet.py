@@ -222,9 +222,12 @@ def test_dropout_acts_in_training_only() -> None:
 
 
 ERRORS: list[tuple[dict[str, Any], str]] = [
-    ({"units": ["intra", "iter"]}, r"units: found \['iter'\], wanted a list of 'intra' and 'inter'"),
-    ({"units": ["inter", "intra"]}, r"units: found \['inter', 'intra'\], wanted a list that ends with 'inter'"),
-    ({"units": []}, r"units: found \[\], wanted a list that ends with 'inter'"),
+    ({"units": ["intra", "iter"]}, r"units: found \['iter'\], wanted a list of 'intra', 'inter', 'pair'"),
+    (
+        {"units": ["inter", "intra"]},
+        r"units: found \['inter', 'intra'\], wanted a list with 'inter' after every 'intra'",
+    ),
+    ({"units": []}, r"units: found \[\], wanted a list with 'inter' after every 'intra'"),
     ({"hidden_dim": 0}, r"hidden_dim: found 0, wanted at least 1"),
     ({"dropout": 1.0}, r"dropout: found 1\.0, wanted a share in \[0, 1\)"),
     ({"dropout": -0.1}, r"dropout: found -0\.1, wanted a share in \[0, 1\)"),

@@ -75,7 +75,7 @@ class BackboneModule(TrainableModule):
         if not 0 <= label_smoothing <= 1:
             raise DataError(f"label_smoothing: found {label_smoothing}, wanted a share, 0 to 1")
         # the data's widths, which the command line adds for every model, are not this one's
-        self.save_hyperparameters(ignore=["source_dim", "target_dim", "edge_dim"], logger=False)
+        self.save_hyperparameters(ignore=["source_dim", "target_dim", "edge_dim", "support_dim"], logger=False)
         self.keep_plain()
         self.backbone, self.augment = backbone, augment
         self.optimizer, self.scheduler = optimizer, scheduler

@@ -62,7 +62,7 @@ class RatingBaseline(TrainableModule, ABC):
             found = f"rank {rank}, batch_size {batch_size}, decay {decay}"
             raise DataError(f"{type(self).__name__}: found {found}, wanted at least 1, 1 and 0")
         # the data's widths, which the command line adds for every model, are not this one's
-        self.save_hyperparameters(ignore=["source_dim", "target_dim", "edge_dim"], logger=False)
+        self.save_hyperparameters(ignore=["source_dim", "target_dim", "edge_dim", "support_dim"], logger=False)
         self.keep_plain()
         self.automatic_optimization = False
         self.rank, self.decay, self.batch_size = rank, decay, batch_size
