@@ -15,8 +15,10 @@ if TYPE_CHECKING:
         RawSoundDataModule,
         SocialDataModule,
         SoundDataModule,
+        TablesDataModule,
     )
     from rrnet_lightning.graph import build_graph, validate
+    from rrnet_lightning.mapper import load
     from rrnet_lightning.module import RRNetModule
     from rrnet_lightning.nn import RRNet
 
@@ -31,10 +33,19 @@ __all__ = [
     "RawSoundDataModule",
     "SocialDataModule",
     "SoundDataModule",
+    "TablesDataModule",
     "build_graph",
+    "load",
     "validate",
 ]
-_PLACES = {"RRNet": "nn", "RRNetModule": "module", "build_graph": "graph", "validate": "graph"}  # else datamodules
+# else in datamodules
+_PLACES = {
+    "RRNet": "nn",
+    "RRNetModule": "module",
+    "build_graph": "graph",
+    "validate": "graph",
+    "load": "mapper",
+}  # else datamodules
 
 
 def __getattr__(name: str) -> Any:

@@ -184,3 +184,14 @@ def write_word_vectors(
 def write_lines(path: Path, rows: Sequence[Sequence[object]]) -> None:
     """One row a line, values separated by a space; numbers as short as in the real files."""
     path.write_text("".join(" ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in row) + "\n" for row in rows))
+
+
+def write_tables(folder: Path, rows: int = 120, seed: int = 0) -> Path:
+    """Two tables of one hidden space, ``source.npy`` and ``target.npy``, row i of which belong together, and pairs."""
+    rng = np.random.default_rng(seed)
+    hidden = rng.normal(size=(rows, 6))
+    for name, width in (("source", 8), ("target", 10)):
+        noise = rng.normal(size=(rows, width))
+        np.save(folder / f"{name}.npy", (hidden @ rng.normal(size=(6, width)) + 0.3 * noise).astype(np.float32))
+    (folder / "pairs.csv").write_text("source,target\n" + "".join(f"{row},{row}\n" for row in range(rows)))
+    return folder

@@ -17,6 +17,7 @@ ORDER = [  # data -> candidates -> evidence -> graph -> nn -> objective
     {"nn", "objectives"},
     {"module"},
     {"datamodules"},
+    {"mapper"},
     {"cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
@@ -26,7 +27,7 @@ NARROWER = {  # what of ours these may import, besides themselves: less than all
     "nn": {"errors", "graph"},
     "objectives": {"errors", "metrics"},
     "module": {"errors", "checkpoints", "trainable", "graph", "nn", "objectives"},
-    "datamodules": set(RANK) - {"cli", "module", "nn", "checkpoints", "trainable", "schedulers"},
+    "datamodules": set(RANK) - {"cli", "mapper", "module", "nn", "checkpoints", "trainable", "schedulers"},
 }
 LIGHTNING = {"checkpoints", "trainable", "candidates", "module", "datamodules", "cli"}
 

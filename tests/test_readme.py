@@ -6,11 +6,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rrnet_lightning.cli import main
 from tests.command import PROJECT
-from tests.fake import write_ciao, write_cifar, write_features
+from tests.fake import write_ciao, write_cifar, write_features, write_tables
 
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 TEXT = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
@@ -40,6 +41,7 @@ def commands(program: str) -> Iterator[list[str]]:
 
 def test_train_py_commands_run_in_order(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_ciao(here / "data")
+    write_tables(here)
     write_cifar(here / "data", classes=[f"class-{number}" for number in range(10)])
     write_features(here / "features/esc50_logmel", "esc50", 50, [[1], [1, 2]], range(1, 6))
     shutil.copytree(PROJECT / "configs", here / "configs")
@@ -62,6 +64,7 @@ def test_train_py_commands_run_in_order(here: Path, capsys: pytest.CaptureFixtur
             write_features(here / "features/cifar10_small", "cifar10", 10, [[1, 2, 3]], range(4))
             continue
         brief = [*BRIEF[:2], *BRIEF[4:], "--trainer.limit_train_batches", "1"] if backbone else BRIEF
+        brief = BRIEF[4:] if "configs/tables.yaml" in words else brief
         main([*words, *brief, *short, *alone])
     assert seen == {"fit", "validate", "test", "predict"}
     assert (here / "ratings.parquet").is_file()
@@ -77,7 +80,11 @@ def test_python_examples_run(here: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     """The README's, then those of the page on a task of one's own: the first defines it, and it is trained."""
     monkeypatch.setenv("RRNET_DATA", "data")
     quiet = "logger=False, enable_checkpointing=False, enable_progress_bar=False, accelerator='cpu'"
-    use, task, again = (block.replace("logger=False", quiet) for block in blocks("python"))
+    found = [block.replace("logger=False", quiet) for block in blocks("python")]
+    tables = next(block for block in found if "pairs.csv" in block)
+    exec(tables, {})
+    assert np.load("source.npy").shape == (400, 20) and len(Path("pairs.csv").read_text().splitlines()) == 401
+    use, task, again = (block for block in found if block != tables)
     exec(use, {})
     exec(again, {})
     train = f"""

@@ -19,6 +19,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 import rrnet_lightning.candidates.classifiers
 import rrnet_lightning.candidates.ratings
+import rrnet_lightning.candidates.retrieval
 import rrnet_lightning.datamodules
 import rrnet_lightning.module  # noqa: F401  (so that classes are found by their short names)
 from rrnet_lightning.checkpoints import trained_config

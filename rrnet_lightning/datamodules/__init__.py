@@ -8,6 +8,7 @@ from rrnet_lightning.datamodules.raw_image import RawImageDataModule
 from rrnet_lightning.datamodules.raw_sound import RawSoundDataModule
 from rrnet_lightning.datamodules.social import SocialDataModule
 from rrnet_lightning.datamodules.sound import SoundDataModule
+from rrnet_lightning.datamodules.tables import TablesDataModule
 
 __all__ = [
     "GraphDataModule",
@@ -18,4 +19,5 @@ __all__ = [
     "RawSoundDataModule",
     "SocialDataModule",
     "SoundDataModule",
+    "TablesDataModule",
 ]

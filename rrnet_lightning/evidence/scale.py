@@ -30,6 +30,14 @@ class Scale:
             return cls(torch.tensor(0.0), torch.tensor(1.0))
         return cls(values.mean(), values.std().clamp(min=1e-6))
 
+    @classmethod
+    def columns(cls, values: Tensor) -> "Scale":
+        """Measure each column of values [N, F] by itself; a column that never changes is only shifted."""
+        if len(values) < 2:
+            return cls.of(values)
+        deviation = values.std(0)
+        return cls(values.mean(0), deviation.where(deviation > 1e-6, 1.0))
+
     def __call__(self, values: Tensor) -> Tensor:
         """Shift and scale."""
         return (values - self.mean) / self.deviation

@@ -11,7 +11,7 @@ from torchmetrics import MetricCollection
 from rrnet_lightning.metrics import retrieval_metrics
 from rrnet_lightning.objectives.base import Asked, Objective
 from rrnet_lightning.objectives.matching import sinkhorn
-from rrnet_lightning.objectives.segments import cross_entropy, log_softmax, per_node
+from rrnet_lightning.objectives.segments import cross_entropy, log_softmax, per_node, share
 
 
 class RankingObjective(Objective):
@@ -25,6 +25,8 @@ class RankingObjective(Objective):
             directions; several true candidates share the target mass, and a query without one teaches nothing. Where
             batches are sampled, a target's softmax runs over the candidates that the batch holds. ``per_edge``: binary
             cross entropy, every pair by itself, for many-to-many pairs and for classes.
+        class_share: share of a query's target mass that goes to candidates of its classes, with ``softmax``; the rest
+            goes to its true pairs. It ranks classmates before strangers, in a model that is asked for pairs.
         temperature: divides the logits in the loss and in what is read out.
         k: the k of the recall@k metrics.
         map_at: how many of the best items count in mAP and nDCG; None: all.
@@ -43,6 +45,7 @@ class RankingObjective(Objective):
         k: Sequence[int] = (1, 5, 10),
         map_at: int | None = None,
         readout: Literal["softmax", "sinkhorn"] = "softmax",
+        class_share: float = 0.0,
     ) -> None:
         super().__init__()
         if not temperature > 0:
@@ -50,16 +53,26 @@ class RankingObjective(Objective):
         if any(at < 1 for at in (*k, map_at or 1)) or map_at == 0:
             raise ValueError(f"RankingObjective: found k={list(k)}, map_at={map_at}, wanted numbers of at least 1")
         self.kind, self.temperature, self.k = loss, temperature, list(k)
-        self.map_at, self.readout = map_at, readout
+        if not 0 <= class_share < 1:
+            raise ValueError(f"RankingObjective: found class_share={class_share}, wanted a share in [0, 1)")
+        self.map_at, self.readout, self.class_share = map_at, readout, class_share
 
     def loss(self, logits: Tensor, asked: Asked) -> Tensor:
         """Cross entropy, of queries or of edges."""
         logits = logits / self.temperature
         if self.kind == "per_edge":
             return F.binary_cross_entropy_with_logits(logits, asked.y) if len(asked.y) else logits.sum()
-        parts = [cross_entropy(logits[own], asked.y[own], node) for own, node in _directions(asked)]
+        parts = [cross_entropy(logits[own], self._mass(asked, own, node), node) for own, node in _directions(asked)]
         total, queries = (torch.stack(values).sum() for values in zip(*parts, strict=True))
         return total / queries.clamp(min=1)
+
+    def _mass(self, asked: Asked, own: Tensor | slice, node: Tensor) -> Tensor:
+        """Target mass of the edges asked in one direction."""
+        y = asked.y[own]
+        if not self.class_share or asked.relevant is None:
+            return y
+        alike = asked.relevant[own].to(y.dtype)
+        return (1 - self.class_share) * share(y, node) + self.class_share * share(alike, node)
 
     def units(self, asked: Asked) -> Tensor:
         """Queries with a true candidate, of both directions; or edges."""
@@ -70,7 +83,7 @@ class RankingObjective(Objective):
     def options(self) -> dict[str, Any]:
         """The arguments."""
         options = {"temperature": self.temperature, "k": self.k, "map_at": self.map_at, "readout": self.readout}
-        return {"loss": self.kind, **options}
+        return {"loss": self.kind, "class_share": self.class_share, **options}
 
     def predict(self, logits: Tensor, asked: Asked) -> Tensor:
         """Probability of each pair: by softmax over all asked edges of its source, or sigmoid, or Sinkhorn."""

@@ -32,6 +32,9 @@ def cross_entropy(logits: Tensor, y: Tensor, node: Tensor) -> tuple[Tensor, Tens
     Shapes:
         logits: [E] float. y: [E] float, at least 0. node: [E] long.  returns: two scalars.
     """
-    positives = per_node(y, node)
-    share = y / positives.index_select(0, node).clamp(min=torch.finfo(y.dtype).tiny)
-    return -(share * log_softmax(logits, node)).sum(), (positives > 0).sum()
+    return -(share(y, node) * log_softmax(logits, node)).sum(), (per_node(y, node) > 0).sum()
+
+
+def share(y: Tensor, node: Tensor) -> Tensor:
+    """Each edge's share of the sum of y, at least 0, over the edges of its node; 0 where the sum is 0."""
+    return y / per_node(y, node).index_select(0, node).clamp(min=torch.finfo(y.dtype).tiny)

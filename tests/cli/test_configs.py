@@ -9,7 +9,7 @@ import yaml
 from rrnet_lightning.candidates.features import read_features
 from rrnet_lightning.cli.command import main
 from tests.command import PROJECT, only_run
-from tests.fake import write_ciao, write_cifar_batches, write_esc, write_features
+from tests.fake import write_ciao, write_cifar_batches, write_esc, write_features, write_tables
 
 CONFIGS = sorted((PROJECT / "configs").glob("*.yaml"))
 BACKBONES = [config for config in CONFIGS if config.stem.startswith("backbone_")]
@@ -28,7 +28,9 @@ def test_shipped_config_fits_tests_and_predicts(config: Path, here: Path) -> Non
     """One real epoch on miniature data in the true format, through the real command line."""
     write_ciao(here / "data", share=0.9)  # as its 10-core asks
     wanted = settings(config)
-    few = ["--config", str(config), "--data.steps_per_epoch", "2", "--trainer.accelerator", "cpu"]
+    write_tables(here)
+    few = ["--config", str(config), "--trainer.accelerator", "cpu"]
+    few += ["--data.steps_per_epoch", "2"] if wanted["data"]["class_path"] != "TablesDataModule" else []
     few += ["--trainer.default_root_dir", "runs", "--trainer.logger", "false", "--trainer.enable_progress_bar", "false"]
     if "dataset" in wanted["data"]["init_args"] and wanted["data"]["class_path"] == "SocialDataModule":
         few += ["--data.root", "data"]

@@ -53,7 +53,7 @@ def split_pairs(pairs: Pairs, *, by: By, val_share: float, test_share: float, se
             pairs in one unit.
     """
     _check_options(by, val_share, test_share, seed)
-    unit = _units(pairs.index.numpy(), by)
+    unit = units(pairs.index, by)
     number = int(unit.max()) + 1
     val, test = (max(1, round(share * number)) for share in (val_share, test_share))
     if val + test >= number:
@@ -66,7 +66,7 @@ def split_pairs(pairs: Pairs, *, by: By, val_share: float, test_share: float, se
     part = torch.full((number,), int(Part.TRAIN))
     part[order[:test]] = int(Part.TEST)
     part[order[test : test + val]] = int(Part.VAL)
-    return part[torch.from_numpy(unit)]
+    return part[unit]
 
 
 def _check_options(by: str, val_share: float, test_share: float, seed: int) -> None:
@@ -103,14 +103,21 @@ def given_split(values: Sequence[str]) -> Tensor:
     return torch.tensor([int(WORDS[word]) for word in values])
 
 
-def _units(index: Ints, by: By) -> Ints:
-    """Unit of each pair, [P], numbered from 0 in an order that follows from the rows alone. index: [2, P]."""
-    source, target = index
+def units(index: Tensor, by: By) -> Tensor:
+    """Unit of each pair, [P], numbered from 0 in an order that follows from the rows alone; see :func:`split_pairs`.
+
+    Shapes:
+        index: [2, P] long.
+
+    Raises:
+        DataError: with ``both``, more than half of the pairs in one unit.
+    """
+    source, target = index.numpy()
     if by == "both":
-        key = _components(index)
+        key = _components(index.numpy())
     else:
         key = {"pairs": source * (int(target.max()) + 1) + target, "sources": source, "targets": target}[by]
-    return np.unique(key, return_inverse=True)[1].astype(np.int64)
+    return torch.from_numpy(np.unique(key, return_inverse=True)[1].astype(np.int64))
 
 
 def _components(index: Ints) -> Ints:

@@ -1,0 +1,163 @@
+"""The graph of some queries of a view: their candidates, and the known pairs that speak for them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from rrnet_lightning.candidates.retrieval.space import Side
+from rrnet_lightning.datamodules.table_view import SIDES, Found, View, place, search
+from rrnet_lightning.evidence.seen import Seen
+from rrnet_lightning.graph.build import build_graph, given_pairs
+from rrnet_lightning.graph.schema import INTER, PAIR, SOURCE, SUPPORT, validate
+
+Asking = Sequence[tuple[Side, Tensor]]  # sides and their query rows
+
+
+def query_graph(view: View, asking: Asking, intra: int, *, together: bool) -> HeteroData:
+    """Return the graph of some queries: theirs and their candidates' rows, and the known rows that speak for them.
+
+    Inter-edges are the candidate pairs and the known pairs that support one of them. Intra-edges lead from known rows
+    to asked ones. Nothing leads into a known row, so what is said of a query does not depend on the block it is in.
+    A candidate pair is heard by the node that asks it; with ``together`` by both its ends. Columns are not scaled yet.
+
+    Args:
+        view: what is known and asked.
+        asking: sides and their query rows.
+        intra: neighbours of a row.
+        together: queries hear of each other.
+    """
+    found = [(side, rows, search(view, side, rows, view.look(side, rows))) for side, rows in asking]
+    asked = _Asked.union([(side, each) for side, _, each in found])
+    rows = {side: asked.pairs[i].unique() for i, side in enumerate(SIDES)}
+    seen = {side: view.look(side, rows[side]) for side in SIDES}
+    ends = torch.stack([place(asked.pairs[i], rows[side]) for i, side in enumerate(SIDES)])
+    spoken = _Spoken.of(view, seen, ends, intra)
+    data, order = _join(view, asked, ends, seen, spoken, together)
+    for side in SIDES:
+        data[side].n_id = torch.cat([rows[side], spoken.rows(view)[side]])
+    for side, queries, each in found:
+        _add_missed(data, side, place(queries, rows[side]), each)
+    at = order.argsort()  # where each pair stands: asked ones first, then those known
+    _add_supports(data, torch.stack([at[ends.shape[1] + spoken.speaker], at[spoken.hears]]), spoken.alike)
+    validate(data)
+    return data
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """Distinct candidate pairs [2, E] by source, who asks each [E, 2], whether it is true, and whether by class."""
+
+    pairs: Tensor
+    asks: Tensor
+    y: Tensor
+    relevant: Tensor | None
+
+    @classmethod
+    def union(cls, found: list[tuple[Side, Found]]) -> "_Asked":
+        pairs = torch.cat([each.pairs for _, each in found], 1)
+        wide = int(pairs[1].max()) + 1 if pairs.numel() else 1
+        key, at = (pairs[0] * wide + pairs[1]).unique(return_inverse=True)
+
+        def spread(values: list[Tensor]) -> Tensor:
+            return torch.zeros(len(key), dtype=torch.bool).index_put_((at,), torch.cat(values))
+
+        asks = torch.zeros(len(key), 2, dtype=torch.bool)
+        asks[at, torch.cat([torch.full((each.pairs.shape[1],), SIDES.index(side)) for side, each in found])] = True
+        by_class = [each.relevant for _, each in found if each.relevant is not None]
+        relevant = spread(by_class) if by_class else None
+        return cls(torch.stack([key // wide, key % wide]), asks, spread([each.y for _, each in found]), relevant)
+
+
+@dataclass(frozen=True, eq=False)
+class _Spoken:
+    """The known rows and pairs of a view that speak in a block.
+
+    Attributes:
+        near: [N, k] known neighbours of the asked rows of each side.
+        nodes: known rows of each side that are there, by their position among the known rows; ascending.
+        pairs: [2, P] known pairs that are there, by the positions of their ends in ``nodes``.
+        speaker: [S] which of them speaks. hears: [S] the asked pair that hears. alike: [S, F].
+    """
+
+    near: dict[Side, Tensor]
+    nodes: dict[Side, Tensor]
+    pairs: Tensor
+    speaker: Tensor
+    hears: Tensor
+    alike: Tensor
+
+    @classmethod
+    def of(cls, view: View, seen: dict[Side, Seen], ends: Tensor, intra: int) -> "_Spoken":
+        reference = view.reference
+        none = torch.empty(0, dtype=torch.long)
+        speaks, hears, alike = none, none, torch.empty(0, 0)
+        if reference.relations.supports:
+            speaks, hears, alike = reference.supports(seen["source"], seen["target"], ends)
+        known, speaker = speaks.unique(return_inverse=True)
+        near = {side: each.near[0][1][:, :intra] for side, each in seen.items()}
+        joins = {"source": reference.known.source[known], "target": reference.known.target[known]}
+        nodes: dict[Side, Tensor] = {side: torch.cat([joins[side], near[side].reshape(-1)]).unique() for side in SIDES}
+        pairs = torch.stack([place(joins[side], nodes[side]) for side in SIDES])
+        return cls(near, nodes, pairs, speaker, hears, alike)
+
+    def rows(self, view: View) -> dict[Side, Tensor]:
+        """The known rows that are there, as rows of the tables."""
+        known = view.reference.known
+        return {"source": known.sources[self.nodes["source"]], "target": known.targets[self.nodes["target"]]}
+
+    def intra(self, side: Side) -> Tensor:
+        """Intra-edges [2, N * k] from known rows, which stand behind the N asked ones, to those."""
+        near, nodes = self.near[side], self.nodes[side]
+        rows = torch.arange(len(near))[:, None].expand_as(near).reshape(-1)
+        return torch.stack([len(near) + place(near.reshape(-1), nodes), rows])
+
+
+def _join(
+    view: View, asked: _Asked, ends: Tensor, seen: dict[Side, Seen], spoken: _Spoken, together: bool
+) -> tuple[HeteroData, Tensor]:
+    """The graph, and the order in which its inter-edges took the asked pairs and behind them the known ones."""
+    size = torch.tensor([len(seen[side].numbers) for side in SIDES])
+    both = torch.cat([ends, spoken.pairs + size[:, None]], 1)
+    inter, order = given_pairs(both, *(int(n) + len(spoken.nodes[side]) for n, side in zip(size, SIDES, strict=True)))
+    rows = {side: Seen.joined([seen[side], view.reference.seen[side][spoken.nodes[side]]]) for side in SIDES}
+    new = order < ends.shape[1]
+
+    def padded(values: Tensor) -> Tensor:
+        return torch.cat([values, values.new_zeros(spoken.pairs.shape[1], *values.shape[1:])])[order]
+
+    asks = padded(asked.asks)
+    columns = view.reference.columns(rows["source"], rows["target"], inter)
+    data = build_graph(
+        rows["source"].numbers,
+        rows["target"].numbers,
+        inter,
+        source_intra=spoken.intra("source"),
+        target_intra=spoken.intra("target"),
+        edge_attr=torch.cat([~new[:, None], asks[:, 1:] & ~asks[:, :1], columns], 1),
+        message=new[:, None] & (asks | together),
+        supervised=new,
+        visible=~new,
+        y=(padded(asked.y) | ~new).float(),
+    )
+    data[INTER].asks = asks
+    if asked.relevant is not None:
+        data[INTER].relevant = padded(asked.relevant)
+    return data, order
+
+
+def _add_missed(data: HeteroData, side: Side, at: Tensor, found: Found) -> None:
+    """Write the ranks of what is no candidate of the queries that stand ``at`` nodes of one side."""
+    for name, ranks in (("missed", found.missed), ("missed_class", found.missed_class)):
+        if ranks is not None:
+            full = torch.full((len(data[side].x), ranks.shape[1]), -1)
+            full[at] = ranks
+            data[side][name] = full
+
+
+def _add_supports(data: HeteroData, edges: Tensor, alike: Tensor) -> None:
+    data[PAIR].num_nodes = data[INTER].edge_index.shape[1]
+    order = edges[1].argsort(stable=True)
+    data[SUPPORT].edge_index, data[SUPPORT].edge_attr = edges[:, order], alike[order].to(data[SOURCE].x.dtype)

@@ -1,0 +1,201 @@
+"""What one stage, or one fold of training, knows and asks of two tables, and which candidates its queries have."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from rrnet_lightning.candidates.contract import random_folds
+from rrnet_lightning.candidates.retrieval.search import best_columns
+from rrnet_lightning.candidates.retrieval.space import Side
+from rrnet_lightning.data.tables.labels import Labels
+from rrnet_lightning.data.tables.split import By, units
+from rrnet_lightning.errors import DataError
+from rrnet_lightning.evidence.reference import Reference
+from rrnet_lightning.evidence.seen import Seen
+
+Order = Literal["cosine", "csls", "bridge"]
+CHUNK = 1024
+SIDES: tuple[Side, Side] = ("source", "target")
+
+
+@dataclass(eq=False)
+class View:
+    """What one stage, or one fold of training, knows and asks.
+
+    Attributes:
+        tables: [N, D] features of sources and targets.
+        reference: made of the known pairs alone.
+        truth: [2, A] long, true pairs that are asked.
+        queries: rows of each side that ask; a side may have none.
+        base: rows of each side among which the other side's queries search.
+        top_k: candidates of a query, at most all of the base.
+        order: what ranks the base: the cosine in the generator's space; the cosine less the hubness of the base row
+            (CSLS with banks of known rows); or cos(ŝ, t) + cos(s, t̂), the bridge.
+        member: classes of the rows of each side, [N, C] bool; None where there are none.
+        new: [M, D] features of sources that are in no table, rows N_s, N_s + 1, ...; then these alone ask.
+    """
+
+    tables: dict[Side, Tensor]
+    reference: Reference
+    truth: Tensor
+    queries: dict[Side, Tensor]
+    base: dict[Side, Tensor]
+    top_k: int
+    order: Order = "csls"
+    member: dict[Side, Tensor] | None = None
+    new: Tensor | None = None
+    seen: dict[Side, Seen] = field(default_factory=dict)
+
+    def look(self, side: Side, rows: Tensor) -> Seen:
+        """See rows of a table."""
+        if side == "source" and self.new is not None:
+            return self.reference.look(side, self.new[rows - len(self.tables[side])])
+        known = self.reference.known
+        own = place(rows, known.sources if side == "source" else known.targets)
+        return self.reference.look(side, self.tables[side][rows], own)
+
+    def see_base(self, side: Side) -> Seen:
+        """The base of one side, seen once."""
+        if side not in self.seen:
+            self.seen[side] = self.look(side, self.base[side])
+        return self.seen[side]
+
+    def scores(self, side: Side, query: Seen) -> Tensor:
+        """Scores [n, B] by which the base of the other side is ranked for queries of one side."""
+        base = self.see_base(other(side))
+        if self.order == "bridge":
+            return query.carried[-1] @ base.vectors[-1].T + query.vectors[-1] @ base.carried[-1].T
+        scores = query.vectors[-1] @ base.vectors[-1].T
+        if self.order == "csls" and self.reference.relations.hubness:
+            hub = 2 * self.reference.relations.bridged  # its column, behind the similarities
+            scores = 2 * scores - base.numbers[:, hub]
+        return scores
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The candidates of some queries of one side.
+
+    Attributes:
+        pairs: [2, n * K] long, rows (source, target) in the tables, query after query, best first.
+        y: [n * K] bool. relevant: [n * K] bool, by class; None without classes.
+        missed, missed_class: [n, R] long, ranks of true (relevant) rows beyond the K, -1 as padding.
+    """
+
+    pairs: Tensor
+    y: Tensor
+    relevant: Tensor | None
+    missed: Tensor
+    missed_class: Tensor | None
+
+
+def other(side: Side) -> Side:
+    """The other one."""
+    return "target" if side == "source" else "source"
+
+
+def search(view: View, side: Side, rows: Tensor, seen: Seen) -> Found:
+    """Find the candidates of queries, ``rows`` [n] of one side. Memory n · B; known partners are no candidates."""
+    base = view.base[other(side)]
+    scores = view.scores(side, seen)
+    here, there = (0, 1) if side == "source" else (1, 0)
+    known, truth = (_within(pairs[[here, there]], rows, base) for pairs in (view.reference.pairs, view.truth))
+    scores[known[0], known[1]] = -torch.inf
+    k = min(view.top_k, int((scores > -torch.inf).sum(1).min())) if len(rows) else 0
+    _, columns = best_columns(scores, k)
+    true = torch.zeros(scores.shape, dtype=torch.bool)
+    true[truth[0], truth[1]] = True
+    ends = [rows[:, None].expand_as(columns).reshape(-1), base[columns].reshape(-1)]
+    relevant = missed_class = None
+    if view.member is not None:
+        alike = (view.member[side][rows].float() @ view.member[other(side)][base].float().T > 0) | true
+        relevant, missed_class = alike.gather(1, columns).reshape(-1), _missed(scores, alike, columns)
+    pairs = torch.stack(ends if side == "source" else ends[::-1])
+    return Found(pairs, true.gather(1, columns).reshape(-1), relevant, _missed(scores, true, columns), missed_class)
+
+
+def _missed(scores: Tensor, true: Tensor, columns: Tensor) -> Tensor:
+    """Ranks of the true columns that are not among those found, [n, R], -1 as padding; ties go to the lower column."""
+    left = true.scatter(1, columns, False)
+    query, column = left.nonzero(as_tuple=True)
+    ranks = torch.full((len(scores), int(left.sum(1).max()) if len(scores) else 0), -1)
+    place = left.cumsum(1)[query, column] - 1
+    for some in torch.arange(len(query)).split(CHUNK):
+        q, c = query[some], column[some]
+        row, own = scores[q], scores[q, c][:, None]
+        ahead = (row > own) | ((row == own) & (torch.arange(scores.shape[1]) < c[:, None]))
+        ranks[q, place[some]] = ahead.sum(1) + 1
+    return ranks
+
+
+def place(rows: Tensor, among: Tensor) -> Tensor:
+    """Where each row stands in ``among``, which ascends; -1 where it does not."""
+    if not len(among):
+        return torch.full_like(rows, -1)
+    at = torch.searchsorted(among, rows).clamp(max=len(among) - 1)
+    return at.where(among[at] == rows, -1)
+
+
+def _within(pairs: Tensor, one: Tensor, two: Tensor) -> Tensor:
+    """Places (in ``one``, in ``two``) of the pairs that have both ends there."""
+    at = torch.stack([_position(pairs[0], one), _position(pairs[1], two)])
+    return at[:, (at >= 0).all(0)]
+
+
+def _position(rows: Tensor, among: Tensor) -> Tensor:
+    ordered, order = among.sort()
+    at = place(rows, ordered)
+    return order[at.clamp(min=0)].where(at >= 0, -1) if len(among) else at
+
+
+def fold_pairs(index: Tensor, by: By, folds: int, repeats: int, seed: int) -> Iterator[Tensor]:
+    """Yield which of the pairs [2, P] each fold asks, [P] bool, cut as a test is.
+
+    Raises:
+        DataError: fewer units than folds.
+    """
+    unit = units(index, by)
+    number = int(unit.max()) + 1
+    if number < folds:
+        raise DataError(f"folds: found {folds}, wanted at most {number}, what training has to cut by {by!r}")
+    for hidden in random_folds(number, folds, repeats, seed).unbind(1):
+        yield hidden[unit]
+
+
+def who_asks(truth: Tensor, by: By, sizes: tuple[int, int]) -> tuple[dict[Side, Tensor], dict[Side, Tensor]]:
+    """Return the rows of each side that ask, and those among which the other side's queries search.
+
+    New rows ask. Where both ends are new, they search among each other; else among all.
+
+    Shapes:
+        truth: [2, A] long, the pairs asked. sizes: rows of the two tables.
+    """
+    rows: dict[Side, Tensor] = {side: truth[i].unique() for i, side in enumerate(SIDES)}
+    none = torch.empty(0, dtype=torch.long)
+    queries: dict[Side, Tensor] = {
+        "source": rows["source"] if by != "targets" else none,
+        "target": rows["target"] if by != "sources" else none,
+    }
+    everyone: dict[Side, Tensor] = {side: torch.arange(size) for side, size in zip(SIDES, sizes, strict=True)}
+    return queries, rows if by == "both" else everyone
+
+
+def members(labels: dict[Side, Labels]) -> dict[Side, Tensor] | None:
+    """Classes of both sides in common columns, [N, C] bool each; None unless both have labels.
+
+    Raises:
+        DataError: no label is common to both.
+    """
+    if len(labels) < 2:
+        return None
+    names = sorted(set(labels["source"].names) & set(labels["target"].names))
+    if not names:
+        found = [labels[side].names[0] for side in SIDES]
+        raise DataError(
+            f"source_labels, target_labels: found no common label (sources {found[0]!r}, targets {found[1]!r}), wanted "
+            "the same names on both sides"
+        )
+    return {side: labels[side].member[:, [labels[side].names.index(name) for name in names]] for side in SIDES}

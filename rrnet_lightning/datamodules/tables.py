@@ -1,0 +1,286 @@
+"""A user's own two tables and known pairs between them: which target belongs to a source, and the other way round?"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch.utilities import rank_zero_info
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch_geometric.data import HeteroData
+
+from rrnet_lightning.candidates.retrieval import CCA, SpaceGenerator
+from rrnet_lightning.candidates.retrieval.space import Side
+from rrnet_lightning.data.tables.features import FeatureTable, read_features
+from rrnet_lightning.data.tables.labels import Labels, read_labels
+from rrnet_lightning.data.tables.pairs import Pairs, read_pairs
+from rrnet_lightning.data.tables.split import By, Part, given_split, split_pairs
+from rrnet_lightning.datamodules.batches import Stage
+from rrnet_lightning.datamodules.draws import ResumableLoader, SeedBatches, overfitted
+from rrnet_lightning.datamodules.learnt import LearntDataModule
+from rrnet_lightning.datamodules.table_blocks import Blocks, Scales, measure
+from rrnet_lightning.datamodules.table_view import SIDES, Order, View, fold_pairs, members, who_asks
+from rrnet_lightning.errors import DataError
+from rrnet_lightning.evidence.bridge import unit
+from rrnet_lightning.evidence.reference import Reference
+from rrnet_lightning.evidence.seen import Bridges
+
+Mode = Literal["inductive", "transductive"]
+
+
+class TablesDataModule(LearntDataModule):
+    """Two tables of features and known pairs between their rows -> graphs that rank the one for the other, both ways.
+
+    The known pairs are split. What a split asks is a question of its own: with ``both``, new sources among new targets;
+    with ``sources``, new sources among all targets; with ``targets``, new targets among all sources; with ``pairs``,
+    unknown pairs of rows that may be known.
+
+    Training asks as testing does: its pairs are cut into folds, and each fold is asked in turn. Then the generator is
+    fitted on the other folds alone, and only their pairs are evidence. In validation the training pairs are evidence,
+    in test the validation pairs too.
+
+    Candidates are the ``top_k`` rows of the other table by the generator. All that is known of a pair lies on its edge:
+    see :class:`rrnet_lightning.evidence.reference.Bridges`. Metrics are those of the whole ranking: what is no
+    candidate ranks behind, in the generator's order.
+
+    Args:
+        source_path, target_path: features, one row an instance: ``.npy``, ``.npz``, ``.safetensors``, ``.parquet`` or
+            ``.pt``.
+        pairs_path: known pairs, CSV or Parquet with the columns ``source`` and ``target``, and, if there, ``weight``
+            and ``split`` (``train``, ``val``, ``test``).
+        source_ids, target_ids: the column of a Parquet table that names its rows, or a ``.txt`` file of one name a
+            line; null: row numbers from 0.
+        source_columns, target_columns: the columns of a Parquet table that are features; null: all numbers.
+        source_labels, target_labels: CSV or Parquet of ``id`` and ``label``, one or several a row; for mAP by class.
+        unit_rows: bring each row of features to unit length.
+        predict_path: features of new sources, in no table, for ``predict`` to rank all targets for; null: those of the
+            test ask. Then all known pairs are evidence. predict_ids: their names, as ``source_ids``.
+        split: what a test leaves out, see above; also how training folds are cut.
+        val_share, test_share: shares of what is split; not used with a ``split`` column.
+        seed: of split and folds.
+        generator: what proposes the candidates: ``CCA``, ``Ridge``, ``Cosine`` or ``DualEncoder``.
+        relations: what the edges carry.
+        order: what ranks the candidates: ``cosine`` in the generator's space, ``csls``, or the ``bridge``.
+        top_k: candidates of a query.
+        intra: neighbours of a row in the intra graph.
+        mode: ``inductive``: what is said of a query depends on no other query. ``transductive``: they answer together.
+        folds: parts that the training pairs are cut into. repeats: how many times, each at random.
+        batch_size: queries of a batch; null: all of a fold and of a direction, 1,024 in ``predict``. Always all in
+            transductive mode.
+        num_workers: processes that prepare batches.
+
+    Cost: ``folds`` · ``repeats`` fits of the generator. A batch grows with its queries times ``top_k``, and with the
+    known rows that speak for them; the search with queries times rows.
+
+    Raises:
+        DataError: bad files or options; the message names file and line, or the option.
+    """
+
+    def __init__(
+        self,
+        source_path: str,
+        target_path: str,
+        pairs_path: str,
+        source_ids: str | None = None,
+        target_ids: str | None = None,
+        source_columns: Sequence[str] | None = None,
+        target_columns: Sequence[str] | None = None,
+        source_labels: str | None = None,
+        target_labels: str | None = None,
+        unit_rows: bool = True,
+        predict_path: str | None = None,
+        predict_ids: str | None = None,
+        split: By = "both",
+        val_share: float = 0.1,
+        test_share: float = 0.2,
+        seed: int = 0,
+        generator: SpaceGenerator | None = None,
+        relations: Bridges | None = None,
+        order: Order = "csls",
+        top_k: int = 20,
+        intra: int = 5,
+        mode: Mode = "inductive",
+        folds: int = 5,
+        repeats: int = 1,
+        batch_size: int | None = None,
+        num_workers: int = 0,
+    ) -> None:
+        super().__init__()
+        least = {"top_k": (top_k, 1), "intra": (intra, 0), "folds": (folds, 2), "repeats": (repeats, 1)}
+        for option, (found, lowest) in (least | {"num_workers": (num_workers, 0)}).items():
+            if found < lowest:
+                raise DataError(f"{option}: found {found}, wanted at least {lowest}")
+        if batch_size is not None and batch_size < 1:
+            raise DataError(f"batch_size: found {batch_size}, wanted at least 1, or null for all queries at once")
+        self.paths = {"source": source_path, "target": target_path, "pairs": pairs_path}
+        self.ids = {"source": source_ids, "target": target_ids}
+        self.columns = {"source": source_columns, "target": target_columns}
+        self.labels = {"source": source_labels, "target": target_labels}
+        self.unit_rows, self.new = unit_rows, (predict_path, predict_ids)
+        self.split, self.shares, self.seed = split, (val_share, test_share), seed
+        self.generator, self.relations = generator or CCA(), relations or Bridges()
+        self.order, self.top_k, self.intra, self.mode = order, top_k, intra, mode
+        self.folds, self.repeats, self.batch_size, self.num_workers = folds, repeats, batch_size, num_workers
+        self.tables: dict[Side, Tensor] = {}
+        self._views: dict[Stage, list[View]] = {}
+        self.scales: Scales = {}
+        self._everything: View | None = None
+
+    @classmethod
+    def of(
+        cls,
+        source: FeatureTable,
+        target: FeatureTable,
+        pairs: Pairs,
+        labels: dict[Side, Labels] | None = None,
+        **options: Any,
+    ) -> "TablesDataModule":
+        """Take tables that are in memory; ``options`` are those above without the files."""
+        data = cls("", "", "", **options)
+        data._take({"source": source, "target": target}, pairs, labels or {})
+        return data
+
+    @property
+    def source_dim(self) -> int:
+        """What the known pairs say of a row, see :class:`Bridges`."""
+        return self.relations.node_width
+
+    @property
+    def target_dim(self) -> int:
+        """As ``source_dim``."""
+        return self.relations.node_width
+
+    @property
+    def edge_dim(self) -> int:
+        """Whether the pair is known, whether its target asks it, and what the known pairs say of it."""
+        return 2 + self.relations.edge_width
+
+    @property
+    def support_dim(self) -> int:  # type: ignore[override]
+        """How alike two pairs are."""
+        return self.relations.support_width
+
+    def setup(self, stage: str = "") -> None:
+        """Read, split and measure, once."""
+        if not self.tables:
+            tables: dict[Side, FeatureTable] = {
+                side: read_features(self.paths[side], ids=self.ids[side], columns=self.columns[side]) for side in SIDES
+            }
+            one, two = (tables[side] for side in SIDES)
+            pairs = read_pairs(self.paths["pairs"], one.ids, two.ids, num_sources=len(one.x), num_targets=len(two.x))
+            given = {side: path for side, path in self.labels.items() if path is not None}
+            labels = {
+                side: read_labels(given[side], tables[side].ids, num_rows=len(tables[side].x))
+                for side in SIDES
+                if side in given
+            }
+            self._take(tables, pairs, labels)
+        if not self.scales:
+            self.scales = measure(self)
+
+    def _take(self, tables: dict[Side, FeatureTable], pairs: Pairs, labels: dict[Side, Labels]) -> None:
+        self.tables = {side: self._rows(table.x) for side, table in tables.items()}
+        self.pairs = pairs
+        names = {side: tables[side].ids or range(len(tables[side].x)) for side in SIDES}
+        self.source_ids, self.target_ids = ([str(name) for name in names[side]] for side in SIDES)
+        self.part = (
+            given_split(pairs.split)
+            if pairs.split is not None
+            else split_pairs(pairs, by=self.split, val_share=self.shares[0], test_share=self.shares[1], seed=self.seed)
+        )
+        self.member = members(labels)
+        if self.relations.classes and self.member is None:
+            raise DataError("relations.classes: found true without labels, wanted source_labels and target_labels")
+        counts = ", ".join(f"{part.name.lower()} {int((self.part == part).sum())}" for part in Part)
+        rank_zero_info(
+            f"{len(self.tables['source'])} sources, {len(self.tables['target'])} targets, {pairs.index.shape[1]} known "
+            f"pairs ({counts}; new in a test: {self.split}; {self.mode}). {pairs.note()}".rstrip()
+        )
+
+    def _rows(self, x: Tensor) -> Tensor:
+        return unit(x.float()) if self.unit_rows else x.float()
+
+    def learnt_rows(self) -> Iterable[object]:
+        """Return the pairs that train and validate, with their weights."""
+        for pair in (self.part != Part.TEST).nonzero().squeeze(1).tolist():
+            source, target = self.pairs.index[:, pair].tolist()
+            yield int(self.part[pair]), self.source_ids[source], self.target_ids[target], float(self.pairs.weight[pair])
+
+    def views(self, stage: Stage) -> list[View]:
+        """Return the views of a stage, made once: a fold each in training, else one."""
+        if stage not in self._views:
+            self._views[stage] = list(self._make(stage))
+        return self._views[stage]
+
+    def _make(self, stage: Stage) -> Iterator[View]:
+        train, val, test = (self.part == part for part in Part)
+        if stage == "train":
+            rows = train.nonzero().squeeze(1)
+            for asked in fold_pairs(self.pairs.index[:, rows], self.split, self.folds, self.repeats, self.seed):
+                yield self._view(rows[~asked], rows[asked])
+        elif stage == "val":
+            yield self._view(train.nonzero().squeeze(1), val.nonzero().squeeze(1))
+        else:
+            yield self._view((train | val).nonzero().squeeze(1), test.nonzero().squeeze(1))
+
+    def _view(self, known: Tensor, asked: Tensor) -> View:
+        """One view of the pairs ``known`` and ``asked``, given by their numbers."""
+        pairs, weight = self.pairs.index[:, known], self.pairs.weight[known]
+        source, target = self.tables["source"], self.tables["target"]
+        space = self.generator.fit(source, target, pairs, weight, seed=self.seed)
+        reference = Reference(source, target, pairs, weight, space, self.relations, self.member)
+        truth = self.pairs.index[:, asked]
+        queries, base = who_asks(truth, self.split, (len(source), len(target)))
+        return View(self.tables, reference, truth, queries, base, self.top_k, self.order, self.member)
+
+    def train_dataloader(self) -> DataLoader[HeteroData]:
+        """The folds in random order."""
+        return self._loader("train")
+
+    def val_dataloader(self) -> DataLoader[HeteroData]:
+        """Validation pairs asked, training pairs known."""
+        return self._loader("val")
+
+    def test_dataloader(self) -> DataLoader[HeteroData]:
+        """Test pairs asked, all others known."""
+        return self._loader("test")
+
+    def predict_dataloader(self) -> DataLoader[HeteroData]:
+        """The sources of ``predict_path``, or those of the test."""
+        path, ids = self.new
+        if path is not None:
+            table = read_features(path, ids=ids, columns=self.columns["source"])
+            names = table.ids or [f"new {row}" for row in range(len(table.x))]
+            self._views["predict"] = [self.ask(table.x)]
+            self.source_ids = [*self.source_ids[: len(self.tables["source"])], *names]
+        return self._loader("predict")
+
+    def ask(self, x: Tensor) -> View:
+        """Return a view of new sources, features [M, D], which ask all targets; all pairs are known.
+
+        What the known pairs say of the targets is worked out at the first call alone.
+
+        Raises:
+            DataError: another width than that of the source table.
+        """
+        width = self.tables["source"].shape[1]
+        if x.dim() != 2 or x.shape[1] != width or not len(x):
+            raise DataError(f"new sources: found {list(x.shape)}, wanted [M, {width}], the width of the source table")
+        if self._everything is None:
+            pairs = torch.arange(self.pairs.index.shape[1])
+            view = self._view(pairs, pairs[:0])
+            self._everything = replace(view, base=view.base | {"target": torch.arange(len(self.tables["target"]))})
+        rows = len(self.tables["source"]) + torch.arange(len(x))
+        return replace(self._everything, new=self._rows(x), queries={"source": rows, "target": rows[:0]})
+
+    def _loader(self, stage: Stage) -> DataLoader[HeteroData]:
+        with torch.inference_mode(False):
+            blocks = Blocks(self, stage)
+        seed, train = torch.initial_seed(), stage == "train"
+        draws = SeedBatches(torch.arange(len(blocks)), 1, shuffle=train, seed=seed)
+        draws.fixed = overfitted(self.trainer, stage, len(draws))
+        generator = torch.Generator().manual_seed(seed)
+        return ResumableLoader(
+            blocks, batch_size=None, sampler=draws, num_workers=self.num_workers, generator=generator
+        )
