@@ -39,6 +39,8 @@ class Bridges:
             found = getattr(self, option.name)
             if option.name in least and found < least[option.name]:
                 raise DataError(f"relations.{option.name}: found {found}, wanted at least {least[option.name]}")
+        if not self.bridged:
+            raise DataError("relations.raw, relations.space: found both false, wanted bridges in one space at least")
         if not self.temperature > 0:
             raise DataError(f"relations.temperature: found {self.temperature}, wanted more than 0")
         if self.supports > self.neighbours:

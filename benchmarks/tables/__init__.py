@@ -1,0 +1,1 @@
+"""Ranking two tables: RR-Net beside what ranks the same candidates without a graph."""

@@ -1,0 +1,48 @@
+"""The benchmark of two tables: rows, resuming, and the table of differences."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.tables import tasks
+from benchmarks.tables.command import main
+from rrnet_lightning.candidates.retrieval import CCA
+from rrnet_lightning.evidence.seen import Bridges
+
+
+def small() -> tuple[Tensor, Tensor, Tensor | None]:
+    rng = torch.Generator().manual_seed(0)
+    hidden, label = torch.randn(90, 5, generator=rng), torch.arange(90) % 10
+    left, right = (hidden @ torch.randn(5, width, generator=rng) for width in (6, 7))
+    return left + 0.3 * torch.randn(90, 6, generator=rng), right + 0.3 * torch.randn(90, 7, generator=rng), label
+
+
+def test_models_run_in_both_modes_and_are_not_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    relations = Bridges(neighbours=4, hubness=3, supports=2, classes=True)
+    task = tasks.Task(small, 60, 6, {"generator": CCA(), "relations": relations, "top_k": 5, "repeats": 1}, 0.2)
+    monkeypatch.setitem(tasks.TASKS, "halves", task)
+    monkeypatch.setattr("benchmarks.tables.models.EPOCHS", 1)
+    args = ["--task", "halves", "--splits", "2", "--out", str(tmp_path / "small")]
+    args += [
+        "--models",
+        "generator",
+        "csls",
+        "bridge",
+        "csls-test",
+        "generator-sinkhorn",
+        "linear",
+        "pair-mlp",
+        "rrnet",
+    ]
+    assert main(args) == 0
+    said = capsys.readouterr().out
+    assert said.count("split 0") == 14 and "split 1, rrnet+sinkhorn, transductive" in said
+    table = (tmp_path / "small.md").read_text()
+    assert "## Inductive" in table and "| generator |" in table and "rrnet+sinkhorn − it, recall@1" in table
+    assert main(args) == 0
+    assert "split 0" not in capsys.readouterr().out
+    assert (tmp_path / "small.jsonl").read_text().count("\n") == 28
