@@ -75,10 +75,12 @@ class RankingObjective(Objective):
         return (1 - self.class_share) * share(y, node) + self.class_share * share(alike, node)
 
     def units(self, asked: Asked) -> Tensor:
-        """Queries with a true candidate, of both directions; or edges."""
+        """Queries with a candidate of any target mass, of both directions; or edges."""
         if self.kind == "per_edge":
             return super().units(asked)
-        return torch.stack([(per_node(asked.y[own], node) > 0).sum() for own, node in _directions(asked)]).sum()
+        return torch.stack(
+            [(per_node(self._mass(asked, own, node), node) > 0).sum() for own, node in _directions(asked)]
+        ).sum()
 
     def options(self) -> dict[str, Any]:
         """The arguments."""

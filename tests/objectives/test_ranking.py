@@ -107,8 +107,25 @@ def test_class_relevance_is_for_map_alone() -> None:
     assert metrics.compute()["source/map"] == 0.5  # by pair where no class is known
 
 
+def test_a_share_of_the_target_mass_goes_to_classmates() -> None:
+    """One source of four targets: the second is its own, the first two are of its class; then one without its own."""
+    values = torch.tensor([0.3, -0.2, 1.0, 0.1, 0.5, -1.0])
+    asked = Asked(
+        torch.tensor([[0, 0, 0, 0, 1, 1], [0, 1, 2, 3, 4, 5]]),
+        torch.tensor([0.0, 1.0, 0.0, 0.0, 0.0, 0.0]),
+        asks=torch.tensor([[True, False]]).expand(6, 2),
+        relevant=torch.tensor([True, True, False, False, True, False]),
+    )
+    objective = RankingObjective(class_share=0.4)
+    first, second = values[:4].log_softmax(0), values[4:].log_softmax(0)
+    expected = -(0.2 * first[0] + 0.8 * first[1] + second[0]) / 2
+    assert float(objective.loss(values, asked)) == pytest.approx(float(expected), abs=1e-6)
+    assert int(objective.units(asked)) == 2
+
+
 def test_options_make_it_anew() -> None:
     options: dict[str, Any] = {"temperature": 0.5, "k": [1, 3], "map_at": 50, "readout": "sinkhorn"}
+    options["class_share"] = 0.25
     objective = RankingObjective("per_edge", **options)
     described = describe(objective)
     assert described == {
@@ -127,6 +144,7 @@ def test_class_paths_of_older_checkpoints_are_found(module: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"class_share": 1.0}, "class_share=1.0, wanted a share"),
         ({"temperature": 0.0}, "found temperature=0.0, wanted more than 0"),
         ({"temperature": math.nan}, "found temperature=nan"),
         ({"k": [1, 0]}, r"found k=\[1, 0\], map_at=None, wanted numbers of at least 1"),
