@@ -1,31 +1,30 @@
 """The contract everything else speaks: one cross-modal graph as a PyG `HeteroData`.
 
-| store              | field      | shape        | meaning                                                        |
-|--------------------|------------|--------------|----------------------------------------------------------------|
-| `source`, `target` | x          | [N, D] float | raw node attributes; the two widths may differ                 |
-|                    | n_id       | [N] long     | row in the full data set                                       |
-|                    | missed     | [N, R] long  | optional: ranks of the node's true partners that are no        |
-|                    |            |              | candidates, 1-based, in the whole ranking; -1 pads             |
-|                    | missed_    | [N, R] long  | optional: the same of the partners of its class that are no    |
-|                    | class      |              | candidates                                                     |
-| both `intra`       | edge_index | [2, E] long  | neighbour -> node, sorted by node (row 1); may be empty        |
-| `inter`            | edge_index | [2, E] long  | candidate pairs source -> target, sorted by source (row 0)     |
-|                    | message    | [E] bool     | the edge takes part in aggregation, at both its ends; or       |
-|                    |            | [E, 2] bool  | at its source (column 0), at its target (column 1)             |
-|                    | supervised | [E] bool     | the edge counts in loss or metric                              |
-|                    | y          | [E] float    | 1/0 mapping, or a rating; read only where `supervised`         |
-|                    | edge_attr  | [E, F] float | optional: what is known of the pair; 0 where hidden            |
-|                    | prior      | [E] float    | optional: initial score (a logit) the decoder's output adds to |
-|                    | visible    | [E] bool     | optional: the edge's own answer is shown in `edge_attr`        |
-|                    | asks       | [E, 2] bool  | optional: a supervised edge is asked by its source, its target |
-|                    | relevant   | [E] bool     | optional: both ends share a class; for metrics by class        |
+| store              | field        | shape              | meaning                                                    |
+|--------------------|--------------|--------------------|------------------------------------------------------------|
+| `source`, `target` | x            | [N, D] float       | raw node attributes; the two widths may differ             |
+| `source`, `target` | n_id         | [N] long           | row in the full data set                                   |
+| `source`, `target` | missed       | [N, R] long        | optional: ranks of true partners beyond the candidates     |
+| `source`, `target` | missed_class | [N, R] long        | optional: ranks of partners by class beyond the candidates |
+| both `intra`       | edge_index   | [2, E] long        | neighbour -> node, sorted by node (row 1); may be empty    |
+| `inter`            | edge_index   | [2, E] long        | candidate pairs source -> target, sorted by source (row 0) |
+| `inter`            | message      | [E] or [E, 2] bool | heard at both its ends; or at its source, at its target    |
+| `inter`            | supervised   | [E] bool           | the edge counts in loss or metric                          |
+| `inter`            | y            | [E] float          | 1/0 mapping, or a rating; read only where `supervised`     |
+| `inter`            | edge_attr    | [E, F] float       | optional: what is known of the pair; 0 where hidden        |
+| `inter`            | prior        | [E] float          | optional: initial score (a logit), added to the output     |
+| `inter`            | visible      | [E] bool           | optional: the edge's own answer is shown in `edge_attr`    |
+| `inter`            | asks         | [E, 2] bool        | optional: its source asks it, its target asks it           |
+| `inter`            | relevant     | [E] bool           | optional: both ends share a class; for metrics by class    |
+
+Ranks that are missed count from 1 in the whole ranking; -1 pads.
 
 Pairs may support pairs. Then the inter-edges are nodes too, of the type `pair`, E of them in the same order:
 
-| store              | field      | shape        | meaning                                                        |
-|--------------------|------------|--------------|----------------------------------------------------------------|
-| `support`          | edge_index | [2, S] long  | pair that speaks -> pair that hears, sorted by the second      |
-|                    | edge_attr  | [S, F] float | how alike the ends of the two are                              |
+| store              | field        | shape              | meaning                                                    |
+|--------------------|--------------|--------------------|------------------------------------------------------------|
+| `support`          | edge_index   | [2, S] long        | pair that speaks -> pair that hears, sorted by the second  |
+| `support`          | edge_attr    | [S, F] float       | how alike the ends of the two are                          |
 
 All floats are of one type. No pair is there twice. No edge is both `visible` and `supervised`. Further fields are
 allowed and carried along.
@@ -33,20 +32,17 @@ allowed and carried along.
 The masks of an inter-edge. A task writes the first three into the graph of a stage; they end there. Each batch has the
 others.
 
-| mask       | shape    | says of the pair                          | written by                | read by              |
-|------------|----------|-------------------------------------------|---------------------------|----------------------|
-| observed   | [E]      | the stage may show its answer             | `stage_graph()` of a task | `GraphBatches`       |
-| asked      | [E]      | the stage asks for its answer             | `stage_graph()`           | `GraphBatches`       |
-| hidden     | [E, V]   | optional: set v hides it, in training     | `stage_graph()`           | `GraphBatches`       |
-| visible    | [E]      | this step shows its answer: observed, and | `GraphBatches`            | `reveal()` of a task |
-|            |          | not hidden in this step                   |                           |                      |
-| supervised | [E]      | this step asks: it counts in the loss or  | `GraphBatches`            | the module           |
-|            |          | metric, and only there `y` is read        |                           |                      |
-| asks       | [E, 2]   | optional: who asks, where supervised: its | `stage_graph()`           | `RankingObjective`   |
-|            |          | source (column 0), its target (column 1); |                           |                      |
-|            |          | absent: both do                           |                           |                      |
-| message    | [E] or   | it is heard by the nodes at its ends      | `reveal()`; then by       | `nn`                 |
-|            | [E, 2]   |                                           | `NeighborSampler`         |                      |
+| mask       | shape         | says of the pair                      | written by               | read by             |
+|------------|---------------|---------------------------------------|--------------------------|---------------------|
+| observed   | [E]           | the stage may show its answer         | a task's `stage_graph()` | `GraphBatches`      |
+| asked      | [E]           | the stage asks for its answer         | `stage_graph()`          | `GraphBatches`      |
+| hidden     | [E, V]        | optional: set v hides it in training  | `stage_graph()`          | `GraphBatches`      |
+| visible    | [E]           | observed, and not hidden in this step | `GraphBatches`           | a task's `reveal()` |
+| supervised | [E]           | this step asks it; `y` is read there  | `GraphBatches`           | the module          |
+| asks       | [E, 2]        | which end asks it; absent: both do    | `query_graph()`          | `RankingObjective`  |
+| message    | [E] or [E, 2] | it is heard by the nodes at its ends  | `reveal()`, the sampler  | `nn`                |
+
+`TablesDataModule` builds batches without a stage's graph: `query_graph()` writes all masks of theirs.
 """
 
 from torch import Tensor
