@@ -56,8 +56,7 @@ class TrainingShareLR(LambdaLR, ABC):
 class WarmupCosineLR(TrainingShareLR):
     """Half a cosine wave from the full rate to 0, over what the warm-up leaves of the training.
 
-    Args:
-        optimizer, warmup: see :class:`TrainingShareLR`.
+    Its arguments are those of :class:`TrainingShareLR`.
     """
 
     def decay(self, progress: float) -> float:
@@ -71,8 +70,9 @@ class WarmupMultiStepLR(TrainingShareLR):
     """The full rate, and a tenth of it from each milestone on.
 
     Args:
-        optimizer, warmup: see :class:`TrainingShareLR`.
+        optimizer: see :class:`TrainingShareLR`.
         milestones: shares of the training, 0 to 1.
+        warmup: see :class:`TrainingShareLR`.
     """
 
     def __init__(self, optimizer: Optimizer, milestones: Sequence[float], warmup: float = 0.0) -> None:

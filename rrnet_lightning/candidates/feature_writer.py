@@ -25,6 +25,7 @@ class FeatureWriter:
 
     Args:
         file: name ending in ``.npy``.
+        trainer: the one that predicts.
 
     Raises:
         OutputError: a place that cannot be written to, noticed before anything is predicted.

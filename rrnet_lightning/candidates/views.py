@@ -48,7 +48,8 @@ def feature_views(
 
     Args:
         folder: holds feature files, ``.npy`` with ``.json``, as ``predict`` and ``crossfit`` write them.
-        test_fold, val_fold: asked in test and in validation; None for no validation.
+        test_fold: asked in test.
+        val_fold: asked in validation; None for no validation.
         transductive: keep UNLABELLED samples in training views, as possible neighbours; else their rows are dropped.
         cross_fit: False is the paper's setting: the final view alone, whose TRAIN samples ask themselves, although
             their scores come from a backbone that saw their labels.

@@ -41,7 +41,10 @@ class Wandb:
 
     Args:
         offline: keep everything on this machine; no account, no prompt.
-        project, name, group, entity: as in ``wandb.init``; give the runs of one experiment (its folds, say) one group.
+        project: where runs are listed.
+        name: of the run; None lets W&B choose one.
+        group: give the runs of one experiment (its folds, say) one group.
+        entity: account or team; None for your own.
     """
 
     offline: bool = True

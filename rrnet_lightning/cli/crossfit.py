@@ -127,7 +127,8 @@ def cross_fit_all(
         out: folder of the feature files.
         sets: folds to leave out.
         options: of ``train.py fit``: ``--config`` and what overrides it.
-        jobs: trainings at a time. env: further environment variables of each.
+        jobs: trainings at a time.
+        env: further environment variables of each.
         start_from: folder of another cross-fitting. Each training starts from the weights of one there that left out
             the same folds, or the same and more: it has seen nothing that this one may not see.
 

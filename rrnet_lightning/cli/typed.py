@@ -27,7 +27,8 @@ def check_own_options(checkpoint: Path, config: Mapping[str, Any], typed: Collec
     """Refuse options given by hand that differ from the checkpoint's, which brings its own; name those of a config.
 
     Args:
-        checkpoint: the file. config: what the user asks for: ``model``, and ``seed_everything`` where training goes on.
+        checkpoint: the file.
+        config: what the user asks for: ``model``, and ``seed_everything`` where training goes on.
         typed: names of the options on the command line.
 
     Raises:

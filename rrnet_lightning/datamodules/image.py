@@ -28,7 +28,8 @@ class ImageDataModule(MappingDataModule):
         folds: the training digits are cut into so many; each is asked in a view whose classifier has not seen it.
         cross_fit: False is the paper's setting: images of fold 0 ask themselves, although their scores come from a
             backbone that saw their labels. Use it with ``evidence`` off. Not for digits.
-        backbone, checksum: class name and digest of the weights that the features must be of; None for any.
+        backbone: class name of the backbone that the features must be of; None for any.
+        checksum: digest of the weights that the features must be of; None for any.
         root: folder of the data sets, for the word vectors.
         word_vectors: as in :func:`rrnet_lightning.data.word_vectors.class_vectors`. None: for CIFAR the file
             ``word_vectors/googlenews300_class_words.txt`` in the data root, for digits or without one the spelling.

@@ -64,8 +64,9 @@ class MappingDataModule(GraphDataModule):
         word_vectors: as in :func:`class_vectors`. None takes vectors of the spelling: they tell classes apart but know
             nothing of their meaning.
         unknown: a class name without any known word is an ``error``, or gets a vector of its ``spelling``.
-        steps_per_epoch, graph: evidence, masks and batches, the options of :class:`GraphDataModule`. ``mask_ratio``
-            counts only where TRAIN samples ask themselves.
+        steps_per_epoch: training steps per epoch on full graphs.
+        graph: evidence, masks and batches, the other options of :class:`GraphDataModule`. ``mask_ratio`` counts only
+            where TRAIN samples ask themselves.
 
     Raises:
         DataError: at ``setup``: ``source_k``, ``target_k`` or ``top_k`` larger than there are neighbours or classes;

@@ -47,7 +47,10 @@ class RawImageDataModule(RawDataModule):
             (``train_NN.webp``), else torchvision's files.
         root: folder of the data sets; default: ``RRNET_DATA``, ``../shared/data`` if it exists, ``~/.cache/rrnet``.
         download: fetch torchvision's files where they are missing.
-        left_out, val_fold, batch_size, num_workers: see :class:`RawDataModule`. Fold 3 tests where it is left out.
+        left_out: folds that the backbone must not see. Fold 3 tests where it is among them.
+        val_fold: the one among them to validate on; null: none.
+        batch_size: samples a step; a last batch of fewer is left out in training.
+        num_workers: processes that prepare batches.
         classes: number of classes, where it is not that of the data set named.
     """
 

@@ -24,7 +24,10 @@ class RawSoundDataModule(RawDataModule):
         rate: samples a second that the backbone wants; clips of another rate are resampled, once.
         root: folder of the data sets; default: ``RRNET_DATA``, ``../shared/data`` if it exists, ``~/.cache/rrnet``.
         download: fetch ESC-50 (600 MB) where it is missing.
-        left_out, val_fold, batch_size, num_workers: see :class:`RawDataModule`. The first fold left out is the test's.
+        left_out: folds that the backbone must not see. The first is the test's.
+        val_fold: the one among them to validate on; null: none.
+        batch_size: samples a step; a last batch of fewer is left out in training.
+        num_workers: processes that prepare batches.
         classes: number of classes, where it is not that of the data set named.
     """
 

@@ -34,13 +34,16 @@ class SocialDataModule(GraphDataModule):
         dataset: ``filmtrust``, ``ciao`` or ``ciao_dense`` (its 10-core), in the folder ``filmtrust`` or ``ciao`` under
             ``root``. Not read with ``ratings_path``.
         root: folder of the data sets; default: ``RRNET_DATA``, ``../shared/data`` if it exists, ``~/.cache/rrnet``.
-        ratings_path, trust_path: your own files, ``user item rating`` and ``truster trustee [weight]`` a line.
+        ratings_path: your own file, ``user item rating`` a line.
+        trust_path: your own file, ``truster trustee [weight]`` a line.
         scale: lowest and highest rating possible in your own files; null takes those found, in the test part too.
         outside: a rating outside the scale is an ``error``, or is left out and counted in the log (``drop``). Null is
             ``drop`` for Ciao, which has 34 ratings of 0, else ``error``.
         download: fetch the original files where they are missing.
         url: where to fetch them from, if not from the usual place.
-        folds: the ratings are cut at random into so many folds. fold: the one that tests. seed: of the cut.
+        folds: the ratings are cut at random into so many folds.
+        fold: the one that tests.
+        seed: of the cut.
         val_share: share of the other folds that validates.
         split_dir: a split of your own instead: ``train.txt``, ``val.txt``, ``test.txt`` in the ratings format.
         candidates: candidate pairs are those ``rated``, or ``all`` users with all items (the paper on FilmTrust).
@@ -54,7 +57,8 @@ class SocialDataModule(GraphDataModule):
             step hides a fold of its ``folds``, not a share of ``mask_ratio``.
         predict_path: file of ``user item`` pairs for ``predict`` to rate; null rates the test pairs.
         evidence: show known ratings. Without, no rating is shown, and every candidate pair passes messages.
-        steps_per_epoch, graph: masks and batches, the options of :class:`GraphDataModule`.
+        steps_per_epoch: training steps per epoch on full graphs.
+        graph: masks and batches, the other options of :class:`GraphDataModule`.
 
     What the visible ratings say is written by :func:`write_evidence`, anew at each step.
 

@@ -19,16 +19,20 @@ class SoundDataModule(MappingDataModule):
     Args:
         dataset: which set the features must be of.
         features: folder of the feature files.
-        fold: the one that tests. val_fold: the one that validates; None for none. Training does without its answers.
+        fold: the one that tests.
+        val_fold: the one that validates; None for none. Training does without its answers.
         cross_fit: False is the paper's setting: the final view alone, whose TRAIN clips ask themselves, although their
             scores come from a backbone that saw their labels. Use it with ``evidence`` off: among the neighbours are
             near copies, clips of the same recording.
         backbone: class name of the backbone that the features must be of, such as ``LogMelCNN``; None for any.
         checksum: digest of the weights that the test fold's features must be of; None for any.
         root: folder of the data sets, for the word vectors.
+        target_k: neighbours of a class name, by cosine of the word vectors.
+        top_k: candidate classes of a clip.
+        attributes: what describes a clip to the network, see :class:`MappingDataModule`.
         word_vectors: as in :func:`rrnet_lightning.data.word_vectors.class_vectors`; None for the file
             ``word_vectors/googlenews300_class_words.txt`` in the data root, or vectors of the spelling without one.
-        target_k, top_k, attributes, mapping: the options of :class:`MappingDataModule`.
+        mapping: the other options of :class:`MappingDataModule`.
 
     Raises:
         DataError: as :func:`rrnet_lightning.candidates.views.feature_views`, or features of another data set.

@@ -48,7 +48,8 @@ class ViewGraph:
 
         Args:
             role: asked.
-            words: [C, W] float, vectors of the class names. target_intra: [2, L] long, their neighbours.
+            words: [C, W] float, vectors of the class names.
+            target_intra: [2, L] long, their neighbours.
             everyone: take the samples of all roles.
             evidence: the labels of TRAIN samples may be shown.
         """

@@ -24,8 +24,12 @@ class LightGCN(BiasedMF):
     training part, U_i the users who rated i there.
 
     Args:
-        rank, decay, batch_size, optimizer, scheduler: see :class:`RatingBaseline`.
+        rank: width of the vectors.
+        decay: weight λ of the penalties.
         layers: K, how many steps away in the graph a vector hears from.
+        batch_size: ratings in a mini-batch.
+        optimizer: parameters -> optimiser.
+        scheduler: optimiser -> learning-rate scheduler; None keeps the rate.
 
     Raises:
         DataError: ``layers`` is below 1.

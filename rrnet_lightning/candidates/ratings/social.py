@@ -20,8 +20,12 @@ class SocialBaseline(BiasedMF):
     """Base of the models that read the trust network as well: biased MF and a social term.
 
     Args:
-        rank, decay, batch_size, optimizer, scheduler: see :class:`RatingBaseline`.
+        rank: width of the vectors.
+        decay: weight λ of the penalties.
         social: weight β of the social term.
+        batch_size: ratings in a mini-batch.
+        optimizer: parameters -> optimiser.
+        scheduler: optimiser -> learning-rate scheduler; None keeps the rate.
 
     Raises:
         DataError: ``social`` is negative.
