@@ -1,5 +1,8 @@
 """The errors that a user's input can cause. The command line prints one line and ends with status 2."""
 
+import sys
+from pathlib import Path
+
 
 class RRNetError(Exception):
     """Base of all errors below: the input, an option or a place is not usable; the message says what to do.
@@ -39,6 +42,11 @@ class OutputError(RRNetError, OSError):
 
 class CrossFitError(RRNetError, ValueError):
     """A training of a cross-fitting failed, or files there are of other settings."""
+
+
+def program() -> str:
+    """Return what this program is called by, for messages: ``python train.py`` in a checkout, else ``rrnet``."""
+    return "python train.py" if Path(sys.argv[0]).name == "train.py" else "rrnet"
 
 
 def reason(error: BaseException) -> str:

@@ -16,7 +16,7 @@ from rrnet_lightning.data.files.arrays import keep_array, open_array
 from rrnet_lightning.errors import DataError, reason
 
 FORMAT = 2  # count up when the same note means something else; 1 had a digest of the numbers alone
-MADE_BY = "Make it again with `predict`, or with rrnet_lightning.cli.crossfit"
+MADE_BY = "Make it again with `predict` or `crossfit`"
 
 
 @dataclass(frozen=True, eq=False)

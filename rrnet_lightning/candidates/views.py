@@ -25,9 +25,14 @@ from torch import Tensor
 from rrnet_lightning.candidates.features import Features, read_features
 from rrnet_lightning.candidates.samples import HELD, MIN_LOG_PROB, TEST, TRAIN, UNLABELLED, VAL, ScoredSamples
 from rrnet_lightning.data.files.root import user_path
-from rrnet_lightning.errors import DataError
+from rrnet_lightning.errors import DataError, program
 
-MAKE = "python -m rrnet_lightning.cli.crossfit --config configs/backbone_<name>.yaml --out"
+BACKBONES = {  # options of the command that makes features of a data set
+    "esc10": "--config backbone_logmel_esc10",
+    "esc50": "--config backbone_logmel_esc50",
+    "cifar10": "--config backbone_small_cifar10 --sets 1,2,3",
+    "cifar100": "--config backbone_small_cifar10 --data.dataset cifar100 --model.backbone.classes 100 --sets 1,2,3",
+}
 SHARED = ("dataset", "backbone", "recipe", "names", "ids", "label", "fold")  # by all files of one cross-fitting
 
 
@@ -86,7 +91,7 @@ def views_of(
     if cross_fit and not any((view.role == HELD).any() for view in views):
         raise DataError(
             f"{folder}: found no features of a backbone trained without fold {test_fold} and another, wanted some to "
-            f"train on. Run: {MAKE} {folder} --pairs all; or set cross_fit to false, the paper's setting"
+            f"train on. Run: {make(folder, final.dataset)}; or set cross_fit to false, the paper's setting"
         )
     if val_fold is not None and not any((view.role == VAL).any() for view in views):
         raise DataError(
@@ -96,43 +101,54 @@ def views_of(
     return views
 
 
+def make(folder: str | Path, dataset: str | None) -> str:
+    """Return a command that makes feature files: of a shipped backbone where the data set has one."""
+    return f"{program()} crossfit {BACKBONES.get(dataset or '', '--config <your backbone>')} --out {folder}"
+
+
 def test_files(
-    folder: str | Path, test_fold: int, *, backbone: str | None = None, checksum: str | None = None
+    folder: str | Path,
+    test_fold: int,
+    *,
+    dataset: str | None = None,
+    backbone: str | None = None,
+    checksum: str | None = None,
 ) -> dict[Path, Features]:
-    """Read the feature files of backbones trained without the test fold, the final view's last; see `feature_views`."""
-    files = _read_folder(user_path(folder))
-    folds = next(iter(files.values())).fold.unique().tolist()
+    """Read the feature files of backbones trained without the test fold, the final view's last; see `feature_views`.
+
+    The data set is for the message where there are no files.
+    """
+    files = _read_folder(user_path(folder), dataset)
+    first = next(iter(files.values()))
+    folds, dataset = first.fold.unique().tolist(), first.dataset
     if test_fold not in folds:
         raise DataError(f"fold: found {test_fold}, wanted one of {folds}, the folds of the features in {folder}")
     without = {path: features for path, features in files.items() if test_fold in features.left_out}
     if not without:
         raise DataError(
-            f"{folder}: found no features of a backbone trained without fold {test_fold}. Run: {MAKE} {folder}"
+            f"{folder}: found no features of a backbone trained without fold {test_fold}. Run: {make(folder, dataset)}"
         )
     order = sorted(without, key=lambda path: (-len(without[path].left_out), without[path].left_out))
     path, final = order[-1], without[order[-1]]
     if len(order) > 1 and len(without[order[-2]].left_out) == len(final.left_out):
         raise DataError(
             f"{folder}: found {order[-2].name} and {path.name} without fold {test_fold} and equally many others, "
-            f"wanted one file with the fewest folds left out, to test on. Run: {MAKE} {folder}"
+            f"wanted one file with the fewest folds left out, to test on. Run: {make('<new folder>', dataset)}"
         )
     for field, wanted, found in (("backbone", backbone, final.backbone), ("checksum", checksum, final.checksum)):
         if wanted is not None and found != wanted:
             raise DataError(
                 f"{path}: features made by another backbone than the config names: found {field} {found}, wanted "
-                f"{wanted}. Correct --data.{field} or --data.features, or make the features anew: {MAKE} <new folder>"
+                f"{wanted}. Correct --data.{field} or --data.features, or make features of that backbone"
             )
     return {path: without[path] for path in order}
 
 
-def _read_folder(folder: Path) -> dict[Path, Features]:
+def _read_folder(folder: Path, dataset: str | None) -> dict[Path, Features]:
     paths = sorted({path.with_suffix(".npy") for path in folder.glob("*") if path.suffix in (".npy", ".json")})
     if not paths:
         found = "no feature files (.npy with .json)" if folder.is_dir() else "no such folder"
-        raise DataError(
-            f"features: {folder}: {found}. Run: {MAKE} {folder}; or `train.py predict` of one backbone with "
-            f"--predictions.path {folder}/<name>.npy; or correct --data.features"
-        )
+        raise DataError(f"features: {folder}: {found}. Run: {make(folder, dataset)}; or correct --data.features")
     files = {path: read_features(path) for path in paths}
     first = files[paths[0]]
     for path, features in files.items():

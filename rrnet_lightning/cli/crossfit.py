@@ -1,6 +1,6 @@
 """Cross-fitting: one backbone for every fold and every pair of folds left out, and the features each gives.
 
-    python -m rrnet_lightning.cli.crossfit --config configs/backbone_logmel_esc50.yaml --out features/esc50
+    rrnet crossfit --config backbone_logmel_esc50 --out features/esc50_logmel
 
 For test fold t, ``without_<t>.npy`` is used at test. ``without_<t>_<f>.npy`` shows stage two how samples of fold f look
 to a backbone that saw neither f nor t: what it learns from is as new to the backbone as what it is tested on. A pair
@@ -26,7 +26,7 @@ from rrnet_lightning.candidates.features import read_features
 from rrnet_lightning.cli.jobs import Command, Outcome, ended_by_signals, progress, run_commands, threads
 from rrnet_lightning.cli.resolve import resolve
 from rrnet_lightning.data.files.root import user_path
-from rrnet_lightning.errors import CrossFitError, DataError, OptionError
+from rrnet_lightning.errors import CrossFitError, DataError, OptionError, program
 
 CHILD = "import json, sys; from rrnet_lightning.cli.command import main; "
 CHILD += "[main(args) for args in json.loads(sys.argv.pop())]"
@@ -158,7 +158,7 @@ def fold_sets(folds: int, pairs: bool) -> Iterator[Folds]:
 def parse(args: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
     """Read the command line; return our options and those of ``train.py``."""
     parser = argparse.ArgumentParser(
-        "python -m rrnet_lightning.cli.crossfit",
+        f"{program()} crossfit",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

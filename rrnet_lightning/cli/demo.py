@@ -1,4 +1,4 @@
-"""See RR-Net at work in a minute, without a download: ``python -m rrnet_lightning.cli.demo [--seeds 1]``.
+"""See RR-Net at work in a minute, without a download: ``rrnet demo [--seeds 1]``.
 
 Trains on scikit-learn's handwritten digits with the values of ``configs/image_digits.yaml`` and compares, on the same
 test images, with the classifier that proposes the candidates and with a vote among the nearest training images.
@@ -23,6 +23,7 @@ from torch.nn.functional import one_hot
 
 from rrnet_lightning.candidates.samples import TEST, TRAIN, VAL, ScoredSamples
 from rrnet_lightning.datamodules.image import ImageDataModule
+from rrnet_lightning.errors import program
 from rrnet_lightning.graph.knn import knn_edges
 from rrnet_lightning.module import RRNetModule
 
@@ -85,7 +86,7 @@ def compare(seed: int) -> tuple[list[float], int]:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the comparison and print it."""
-    parser = argparse.ArgumentParser(prog="python -m rrnet_lightning.cli.demo", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog=f"{program()} demo", description=__doc__.partition(":")[0])
     parser.add_argument("--seeds", type=int, default=5, help="number of random splits (default 5): seeds 0, 1, ...")
     seeds = parser.parse_args(args).seeds
     if seeds < 1:

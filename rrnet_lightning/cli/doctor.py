@@ -1,4 +1,4 @@
-"""What a report of a problem needs, and what a newcomer wants to know: ``rrnet doctor``."""
+"""What a report of a problem needs, and what a newcomer wants to know."""
 
 import argparse
 import os
@@ -11,6 +11,7 @@ from pathlib import Path
 from rrnet_lightning import __version__
 from rrnet_lightning.data.files.root import cache_root, data_root
 from rrnet_lightning.data.ratings.sets import RATING_SETS
+from rrnet_lightning.errors import program
 
 LIBRARIES = ("torch", "lightning", "torch-geometric", "torchvision", "torchaudio", "numpy", "jsonargparse", "wandb")
 EXTRAS = {"timm": "timm", "scikit-surprise": "bench", "cornac": "bench", "faiss-cpu": "", "matplotlib": "dev"}
@@ -27,7 +28,7 @@ DATA_SETS: Mapping[str, Alternatives] = {
 
 def main(args: Sequence[str] | None = None) -> None:
     """Print the report."""
-    parser = argparse.ArgumentParser(prog="rrnet doctor", description=__doc__)
+    parser = argparse.ArgumentParser(prog=f"{program()} doctor", description=__doc__)
     parser.add_argument("--root", help="folder of the data sets, as --data.root")
     root = parser.parse_args(args).root
     for heading, lines in (

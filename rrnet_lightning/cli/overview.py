@@ -1,10 +1,9 @@
 """What this program is, in one screen."""
 
-import sys
 import textwrap
-from pathlib import Path
 
 from rrnet_lightning.cli.configs import describe
+from rrnet_lightning.errors import program
 
 WIDTH = 110  # characters of a line
 
@@ -30,11 +29,10 @@ Configs, for --config <name>; a file of yours works as well:
 
 def overview() -> str:
     """Say what this program is, three commands to copy, and every config in a line."""
-    program = "rrnet" if Path(sys.argv[0]).name == "rrnet" else "python train.py"
     configs = dict(describe())
     width = max(map(len, configs), default=0)
     lines = [
         f"  {name:{width}}  {textwrap.shorten(title, WIDTH - width - 4, placeholder=' ...')}"
         for name, title in configs.items()
     ]
-    return TEXT.format(program=program, configs="\n".join(lines))
+    return TEXT.format(program=program(), configs="\n".join(lines))

@@ -14,7 +14,7 @@ import yaml
 from rrnet_lightning.checkpoints import trained_config
 from rrnet_lightning.data.files.root import user_path
 from rrnet_lightning.datamodules.learnt import DIGEST
-from rrnet_lightning.errors import RunError
+from rrnet_lightning.errors import RunError, program
 
 WIDTHS = ("source_dim", "target_dim", "edge_dim", "support_dim")  # the model has them from the data
 # how batches are made and what is predicted: not what is learnt from
@@ -95,8 +95,8 @@ def check_same_data(checkpoint: Path, data: dict[str, Any]) -> None:
     if not config:
         if data.get("init_args", {}).get("left_out"):
             raise RunError(
-                f"--ckpt_path: {checkpoint} does not say what it was trained on, as those of `train.py fit` do: it may "
-                "have seen the folds left out. Train it with `train.py fit`, or set --data.left_out []"
+                f"--ckpt_path: {checkpoint} does not say what it was trained on, as those of `fit` do: it may "
+                f"have seen the folds left out. Train it with `{program()} fit`, or set --data.left_out []"
             )
         return
     trained, saved = config["data"], checkpoint.parent.parent / "config.yaml"

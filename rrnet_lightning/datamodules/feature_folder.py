@@ -63,7 +63,8 @@ class FeatureFolder:
     @cached_property
     def _files(self) -> dict[Path, Features]:
         """The files without the test fold, read once for widths and views."""
-        return test_files(self.folder, self.test_fold, backbone=self.backbone, checksum=self.checksum)
+        wanted = {"dataset": self.dataset, "backbone": self.backbone, "checksum": self.checksum}
+        return test_files(self.folder, self.test_fold, **wanted)
 
 
 def default_words(root: str | None) -> str | None:

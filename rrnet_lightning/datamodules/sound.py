@@ -11,7 +11,7 @@ from rrnet_lightning.datamodules.mapping import Attributes, MappingDataModule
 class SoundDataModule(MappingDataModule):
     """ESC-10 or ESC-50, from the feature files of a cross-fitted backbone.
 
-    ``python -m rrnet_lightning.cli.crossfit`` makes the files; :mod:`rrnet_lightning.candidates.views` says what
+    ``rrnet crossfit`` makes the files; :mod:`rrnet_lightning.candidates.views` says what
     becomes of them. Clips are split by the official folds, which keep clips of one recording together. Four recordings
     of ESC-50 (131943, 134049, 209698, 234879) are in two folds all the same, so a few test clips have a sibling among
     the evidence.

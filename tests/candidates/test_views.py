@@ -88,13 +88,9 @@ def test_paper_setting_is_the_final_view_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("sets", "wanted", "message"),
     [
-        (
-            [(1,), (1, 2)],
-            {"test_fold": 3},
-            "no features of a backbone trained without fold 3.*rrnet_lightning.cli.crossfit",
-        ),
+        ([(1,), (1, 2)], {"test_fold": 3}, "no features of a backbone trained without fold 3.*rrnet crossfit"),
         ([(1,), (1, 2)], {"test_fold": 9}, r"fold: found 9, wanted one of \[1, 2, 3, 4\]"),
-        ([(1,)], {"test_fold": 1}, "without fold 1 and another.*--pairs all"),
+        ([(1,)], {"test_fold": 1}, "without fold 1 and another.*rrnet crossfit --config"),
         ([(1, 2), (1, 3)], {"test_fold": 1}, "without_1_3.npy without fold 1 and equally many"),
         ([(1,), (1, 2)], {"test_fold": 1, "val_fold": 1}, "val_fold: found 1"),
         ([(1,), (1, 2)], {"test_fold": 1, "val_fold": 3}, "val_fold: found 3, which every backbone"),
@@ -130,5 +126,5 @@ def test_a_class_without_evidence_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("folder", ["", "absent"])
 def test_no_feature_files_names_the_command(tmp_path: Path, folder: str) -> None:
-    with pytest.raises(DataError, match=r"python -m rrnet_lightning.cli.crossfit"):
+    with pytest.raises(DataError, match="rrnet crossfit --config <your backbone> --out"):
         feature_views(tmp_path / folder, 1)

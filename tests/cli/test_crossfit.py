@@ -1,4 +1,6 @@
+import shlex
 import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +10,11 @@ import pytest
 
 from rrnet_lightning.candidates.feature_writer import recipe
 from rrnet_lightning.candidates.features import keep_features, read_features
+from rrnet_lightning.candidates.views import make
 from rrnet_lightning.cli import crossfit, jobs
 from rrnet_lightning.cli.crossfit import Training, cross_fit_all, fold_sets
 from rrnet_lightning.cli.jobs import stop
+from rrnet_lightning.cli.resolve import resolve
 from rrnet_lightning.errors import CrossFitError
 from tests.candidates.classifiers.test_backbone_module import CONFIG
 from tests.candidates.test_features import some_features
@@ -109,6 +113,17 @@ def test_bad_options_are_refused(args: list[str], capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit) as exit:
         crossfit.main(["--out", "out", *args])
     assert exit.value.code == 2 and "wanted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dataset", ["esc10", "esc50", "cifar10", "cifar100"])
+def test_the_command_that_makes_missing_features_is_accepted(
+    dataset: str, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/rrnet"])
+    command = make("new", dataset)
+    assert command.startswith("rrnet crossfit --config backbone_")
+    known, options = crossfit.parse(shlex.split(command)[2:])
+    assert str(known.out) == "new" and resolve(options)["data"]["init_args"]["dataset"] == dataset
 
 
 @pytest.mark.slow

@@ -33,6 +33,19 @@ def test_overview_names_every_config_and_command(words: list[str], capsys: pytes
     assert all(command in said for command in ("crossfit", "demo", "doctor", "predict"))
 
 
+@pytest.mark.parametrize(("called", "name"), [("/x/bin/rrnet", "rrnet"), ("train.py", "python train.py")])
+@pytest.mark.parametrize("command", ["demo", "doctor", "crossfit"])
+def test_commands_are_said_as_they_were_called(
+    command: str, called: str, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [called, command])
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    assert capsys.readouterr().out.startswith(f"usage: {name} {command} ")
+    main([])
+    assert f"  {name} fit --config image_digits\n" in capsys.readouterr().out
+
+
 def test_fit_alone_shows_the_overview(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit:
         main(["fit"])
