@@ -16,13 +16,15 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from rrnet_lightning.candidates.feature_writer import recipe
 from rrnet_lightning.candidates.features import read_features
+from rrnet_lightning.cli.configs import describe
 from rrnet_lightning.cli.jobs import Command, Outcome, ended_by_signals, progress, run_commands, threads
 from rrnet_lightning.cli.resolve import resolve
 from rrnet_lightning.data.files.root import user_path
@@ -134,10 +136,13 @@ def cross_fit_all(
 
     Raises:
         CrossFitError: a training failed, which stops all; or a file there is of other settings.
-        DataError: a file there is damaged. OptionError: ``train.py`` does not take the options.
+        DataError: a file there is damaged.
+        OptionError: ``train.py`` does not take the options, or they are not those of a backbone.
     """
     out = user_path(out)
-    digest = recipe(resolve([*options, "--model.weights", start_from] if start_from else options))
+    config = resolve([*options, "--model.weights", start_from] if start_from else options)
+    _check_backbone(config, options)
+    digest = recipe(config)
     trainings = [Training(out, left_out, options, digest, start_from) for left_out in sets]
     waiting = [training for training in trainings if not training.done()]
     commands = ((training, training.command(env or {})) for training in waiting)
@@ -153,6 +158,17 @@ def fold_sets(folds: int, pairs: bool) -> Iterator[Folds]:
     """Yield every fold, numbered from 1, and with ``pairs`` every two of them."""
     for size in (1, 2) if pairs else (1,):
         yield from combinations(range(1, folds + 1), size)
+
+
+def _check_backbone(config: dict[str, Any], options: Sequence[str]) -> None:
+    """Refuse options of anything but a backbone, which alone can leave folds out."""
+    if "left_out" in (config["data"].get("init_args") or {}):
+        return
+    words = [word for option in options for word in option.split("=", 1)]
+    given = [word for flag, word in pairwise(words) if flag in ("-c", "--config")]
+    what = f"--config: {Path(given[-1]).stem}" if given else f"--data: {config['data']['class_path']}"
+    known = ", ".join(name for name, _ in describe() if name.startswith("backbone_"))
+    raise OptionError(f"{what} trains no backbone, wanted one of {known}")
 
 
 def parse(args: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:

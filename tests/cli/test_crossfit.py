@@ -25,7 +25,8 @@ from tests.fake import write_esc
 @pytest.fixture
 def resolved(here: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A workplace where any options resolve to one config; its digest."""
-    config: dict[str, Any] = {"model": {}, "data": {"class_path": "Raw"}, "trainer": {}}
+    data = {"class_path": "Raw", "init_args": {"left_out": []}}
+    config: dict[str, Any] = {"model": {}, "data": data, "trainer": {}}
     monkeypatch.setattr(crossfit, "resolve", lambda options: config)
     return recipe(config)
 
@@ -113,6 +114,16 @@ def test_bad_options_are_refused(args: list[str], capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit) as exit:
         crossfit.main(["--out", "out", *args])
     assert exit.value.code == 2 and "wanted" in capsys.readouterr().err
+
+
+def test_a_config_without_a_backbone_is_refused_at_once(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for options in (["--config", "image_digits"], ["--config=image_digits"]):
+        with pytest.raises(SystemExit) as exit:
+            crossfit.main([*options, "--out", "x"])
+        said = capsys.readouterr().err
+        assert exit.value.code == 2 and not Path("x").exists()
+        assert said.startswith("error: --config: image_digits trains no backbone, wanted one of backbone_acdnet_esc50,")
+        assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize("dataset", ["esc10", "esc50", "cifar10", "cifar100"])
