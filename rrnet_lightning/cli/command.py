@@ -10,7 +10,6 @@ from typing import Any
 
 import lightning as L
 import torch
-from jsonargparse.typing import PositiveInt
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -26,6 +25,7 @@ from rrnet_lightning.checkpoints import trained_config
 from rrnet_lightning.cli.callbacks import SaveConfig
 from rrnet_lightning.cli.checkpoint import BestCheckpoint
 from rrnet_lightning.cli.configs import with_config_files
+from rrnet_lightning.cli.devices import check_accelerator
 from rrnet_lightning.cli.parser import Parser, check_class, check_group
 from rrnet_lightning.cli.predictions import PredictionTable, PredictionWriter
 from rrnet_lightning.cli.runs import WIDTHS, check_same_data, find_checkpoint, run_folder
@@ -88,7 +88,7 @@ class RRNetCLI(LightningCLI):
         parser.set_defaults({"checkpoint.filename": "best", "checkpoint.enable_version_counter": False})
         parser.add_lightning_class_args(PredictionWriter, "predictions")
         parser.add_class_arguments(Wandb, "wandb")
-        parser.add_argument("--threads", type=PositiveInt | None, help="threads to use; null: as the graph wants")
+        parser.add_argument("--threads", type=int | None, help="threads to use; null: as the graph wants")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Choose the run folder: that of the checkpoint to resume or test, else a new one."""
@@ -101,6 +101,9 @@ class RRNetCLI(LightningCLI):
             check_group(group, config[group])
         if not isinstance(config.seed_everything, int) or not 0 <= config.seed_everything < 2**32:
             raise OptionError(f"--seed_everything: found {config.seed_everything}, wanted 0 to {2**32 - 1}")
+        if config.threads is not None and config.threads < 1:
+            raise OptionError(f"--threads: found {config.threads}, wanted at least 1")
+        check_accelerator(config.trainer.accelerator)
         for part in ("model", "data"):
             check_class(part, config[part] and config[part].as_dict())
         by_hand = typed(self._words)
