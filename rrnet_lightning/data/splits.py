@@ -31,7 +31,7 @@ class Split:
     test: Tensor
 
 
-def fold_split(n: int, folds: int, fold: int, seed: int, val_share: float = 0.1) -> Split:
+def fold_split(n: int, folds: int, fold: int, seed: int, val_share: float = 0.1, of: str = "rows") -> Split:
     """Split n rows for one of several shuffled folds.
 
     Over all folds of one seed, every row is tested once. A random `val_share` of a fold's other rows validates; each
@@ -43,12 +43,15 @@ def fold_split(n: int, folds: int, fold: int, seed: int, val_share: float = 0.1)
         fold: the one to test on, 0 to folds - 1.
         seed: of the shuffle, 0 or more.
         val_share: part of the training rows held out for validation, 0 <= val_share < 1.
+        of: what the rows are, for messages.
 
     Raises:
         DataError: an argument out of range, or no training row left.
     """
+    if n < 2:
+        raise DataError(f"folds: found {n} {of}, too few to split, wanted at least 2. Check the data.")
     if not 2 <= folds <= n:
-        raise DataError(f"folds: found {folds} for {n} rows, wanted 2 to {n}. Set fewer folds, or check the data.")
+        raise DataError(f"folds: found {folds} for {n} {of}, wanted 2 to {n}. Set fewer folds, or check the data.")
     if not 0 <= fold < folds:
         raise DataError(f"fold: found {fold}, wanted 0 to {folds - 1}, as there are {folds} folds counted from 0.")
     if not 0 <= seed < 2**63:

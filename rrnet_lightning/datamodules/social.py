@@ -28,11 +28,11 @@ class SocialDataModule(GraphDataModule):
     """Users are sources, items are targets, ratings are the answers. Trust links are intra-edges between users.
 
     Training ratings are evidence, except for those that a step hides. A validation rating is never shown before the
-    test stage, where it is evidence. A test rating is never shown.
+    test stage, where it is evidence. A test rating is never shown. What the visible ratings say is written by
+    :func:`write_evidence`, anew at each step.
 
     Args:
-        dataset: ``filmtrust``, ``ciao`` or ``ciao_dense`` (its 10-core), in the folder ``filmtrust`` or ``ciao`` under
-            ``root``. Not read with ``ratings_path``.
+        dataset: ``filmtrust``, ``ciao`` or ``ciao_dense`` (its 10-core), under ``root``. Not with ``ratings_path``.
         root: folder of the data sets; default: ``RRNET_DATA``, ``../shared/data`` if it exists, ``~/.cache/rrnet``.
         ratings_path: your own file, ``user item rating`` a line.
         trust_path: your own file, ``truster trustee [weight]`` a line.
@@ -59,8 +59,6 @@ class SocialDataModule(GraphDataModule):
         evidence: show known ratings. Without, no rating is shown, and every candidate pair passes messages.
         steps_per_epoch: training steps per epoch on full graphs.
         graph: masks and batches, the other options of :class:`GraphDataModule`.
-
-    What the visible ratings say is written by :func:`write_evidence`, anew at each step.
 
     Raises:
         DataError: bad files or arguments; the message names file and line, or the argument.
@@ -143,9 +141,12 @@ class SocialDataModule(GraphDataModule):
         return self.ratings.scale
 
     def prepare_data(self) -> None:
-        """Fetch the data set if asked to."""
+        """Fetch the data set if asked to. Read pairs to predict, so that bad ones are refused before loggers start."""
         if self.download and self.ratings_path is None:
             fetch_rating_set(self.dataset, self.root, self.url)
+        if self.predict_path is not None and getattr(self.trainer, "predicting", False):
+            self.setup()
+            read_pairs(self.predict_path, self.ratings)
 
     def setup(self, stage: str | None = None) -> None:
         """Read and split, once."""
@@ -155,7 +156,8 @@ class SocialDataModule(GraphDataModule):
         if self.split_dir is not None:
             ratings, self.split = read_split_dir(self.split_dir, ratings)
         else:
-            self.split = fold_split(len(ratings.rating), self.folds, self.fold, self.seed, self.val_share)
+            of = f"distinct ratings of {self.ratings_path or self.dataset}"
+            self.split = fold_split(len(ratings.rating), self.folds, self.fold, self.seed, self.val_share, of)
         self._ratings = ratings
         self.source_ids, self.target_ids = ratings.user_ids, ratings.item_ids
         rank_zero_info(
@@ -203,11 +205,11 @@ class SocialDataModule(GraphDataModule):
         def spread(values: Tensor) -> Tensor:
             return values.new_zeros(inter.shape[1]).index_copy_(0, place, values)
 
-        nodes = self._random_attributes() if self.attributes == "random" else [torch.zeros(n, 4) for n in sizes]
+        nodes = self._random_attributes(sizes) if self.attributes == "random" else [torch.zeros(n, 4) for n in sizes]
         data = build_graph(nodes[0], nodes[1], inter, source_intra=self._trust_edges(), y=spread(y))
         data[INTER].observed, data[INTER].asked = spread(shown), spread(asked)
-        known = rated[:, self.split.train]
-        data.paths = rating_paths(data, known, self.neighbors, trust=self.trust != "none") if self.evidence else []
+        known, trust = rated[:, self.split.train], self.trust != "none"
+        data.paths = rating_paths(data, known, self.neighbors, trust=trust) if self.evidence else []
         if self.scorer is not None:
             write_scores(data, self.scorer, ratings.scale, self.seed, train=stage == "train")
         return data
@@ -226,9 +228,8 @@ class SocialDataModule(GraphDataModule):
     def _with_wanted(self, pairs: Tensor, y: Tensor, shown: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Ask for the pairs of ``predict_path`` instead, with the evidence of the test stage and unknown truth."""
         assert self.predict_path is not None
-        wanted = read_pairs(self.predict_path, self.ratings)
-        key = wanted[0] * self.ratings.num_items + wanted[1]
-        evidence = shown & ~torch.isin(pairs[0] * self.ratings.num_items + pairs[1], key)
+        wanted, items = read_pairs(self.predict_path, self.ratings), self.ratings.num_items
+        evidence = shown & ~torch.isin(pairs[0] * items + pairs[1], wanted[0] * items + wanted[1])
         unknown = torch.full((wanted.shape[1],), torch.nan)
         asked = torch.arange(int(evidence.sum()) + len(unknown)) >= int(evidence.sum())
         return torch.cat([pairs[:, evidence], wanted], 1), torch.cat([y[evidence], unknown]), ~asked, asked
@@ -237,9 +238,8 @@ class SocialDataModule(GraphDataModule):
         links = no_edges() if self.trust == "none" else self.ratings.trust.flip(0)
         return given_edges(links, self.ratings.num_users, symmetric=self.trust == "both")
 
-    def _random_attributes(self) -> list[Tensor]:
+    def _random_attributes(self, sizes: tuple[int, int]) -> list[Tensor]:
         generator = torch.Generator().manual_seed(self.seed)
-        sizes = self.ratings.num_users, self.ratings.num_items
         return [torch.rand(n, self.random_dim, generator=generator) for n in sizes]
 
     def reveal(self, data: HeteroData, visible: Tensor) -> None:

@@ -114,6 +114,17 @@ def test_csv_where_the_name_says_so(trained: Path) -> None:
     assert list(Path("new").iterdir()) == [Path("new/p.CSV")]
 
 
+@pytest.mark.parametrize("pairs", [None, "no-one 1\n"])
+def test_bad_pairs_to_predict_are_refused_before_loggers_start(
+    trained: Path, capsys: pytest.CaptureFixture[str], pairs: str | None
+) -> None:
+    if pairs:
+        Path("pairs.txt").write_text(pairs)
+    words = mini("predict", "--ckpt_path", "best", "--data.predict_path", "pairs.txt", logger=True)
+    assert "pairs.txt" in refused(capsys, words)
+    assert not list(trained.rglob("wandb"))
+
+
 def test_an_interrupted_prediction_leaves_nothing(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*args: Any) -> None:
         raise RuntimeError("stopped")

@@ -33,6 +33,7 @@ def test_folds_are_shuffled_and_repeatable() -> None:
     [
         ({"folds": 1}, r"folds: found 1 for 10 rows, wanted 2 to 10"),
         ({"folds": 11}, r"folds: found 11 for 10 rows"),
+        ({"n": 1, "of": "ratings of a.txt"}, r"folds: found 1 ratings of a.txt, too few to split, wanted at least 2"),
         ({"fold": 5}, r"fold: found 5, wanted 0 to 4"),
         ({"fold": -1}, r"fold: found -1"),
         ({"seed": -1}, r"seed: found -1"),

@@ -134,8 +134,14 @@ def test_useless_trust_is_counted_and_the_run_goes_on(here: Path, caplog: pytest
         ),
         (ROWS, [("1a", "2a")], [], "trust.txt: found no link that joins two users of own.txt"),
         ([(1, 1, 0), *ROWS], [(1, 2)], [], "own.txt, line 1: found rating 0, wanted 0.5 to 4"),
+        (
+            [(1, 1, 3), (1, 1, 3)],
+            [],
+            ["--data.trust_path", "null"],
+            "folds: found 1 distinct ratings of own.txt, too few to split",
+        ),
     ],
-    ids=["empty trust file", "fewer ratings than sets", "unknown users", "a rating outside"],
+    ids=["empty trust file", "fewer ratings than sets", "unknown users", "a rating outside", "one pair"],
 )
 def test_what_cannot_be_learnt_from_is_refused(
     here: Path, capsys: pytest.CaptureFixture[str], rows: Rows, trust: Rows, args: list[str], message: str
