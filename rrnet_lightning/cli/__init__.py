@@ -1,5 +1,7 @@
 """The command line. Light to import: a command loads what it needs when it runs."""
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -18,9 +20,22 @@ OTHERS = {  # module of each other command; its main() takes the words that foll
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line; errors in the user's input end with one line and status 2, not with a traceback.
 
+    Where nobody reads on, as behind ``| head``, it ends in silence, with 141 = 128 + 13 as SIGPIPE would.
+
     Args:
         args: a command and its options; None takes those of the process.
     """
+    try:
+        try:
+            _run(args)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python says so when it leaves
+        sys.exit(128 + signal.SIGPIPE)
+
+
+def _run(args: Sequence[str] | None) -> None:
     from rrnet_lightning.cli.overview import overview
 
     words = list(sys.argv[1:] if args is None else args)

@@ -204,6 +204,8 @@ def main(args: ArgsType = None) -> None:
         RRNetCLI(args)
     except SIGTERMException:
         sys.exit(128 + signal.SIGTERM)
+    except BrokenPipeError:  # nobody reads on: no error of a file
+        raise
     except Exception as error:
         if not is_users(error):
             raise

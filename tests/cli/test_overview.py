@@ -33,6 +33,17 @@ def test_overview_names_every_config_and_command(words: list[str], capsys: pytes
     assert all(command in said for command in ("crossfit", "demo", "doctor", "predict"))
 
 
+@pytest.mark.parametrize("words", [[], ["doctor"]])
+def test_a_reader_that_leaves_ends_it_in_silence(words: list[str]) -> None:
+    process = subprocess.Popen(
+        [sys.executable, PROJECT / "train.py", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout and process.stderr
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 141
+
+
 @pytest.mark.parametrize(("called", "name"), [("/x/bin/rrnet", "rrnet"), ("train.py", "python train.py")])
 @pytest.mark.parametrize("command", ["demo", "doctor", "crossfit"])
 def test_commands_are_said_as_they_were_called(
