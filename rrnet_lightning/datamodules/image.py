@@ -60,6 +60,8 @@ class ImageDataModule(MappingDataModule):
         for option, given in (("features", features), ("backbone", backbone), ("checksum", checksum)):
             if not files and given is not None:
                 raise DataError(f"{option}: found {given!r} for the digits, wanted null: their features are made here")
+        if not files and not cross_fit:
+            raise DataError("cross_fit: found False for the digits, wanted True: theirs is always cross-fitted")
         words = default_words(root) if files and word_vectors is None else word_vectors
         super().__init__(word_vectors=words, **mapping)
         self.folds, self.seed = folds, seed

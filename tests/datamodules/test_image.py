@@ -186,6 +186,13 @@ def test_more_than_there_are_is_refused(options: dict[str, int], message: str) -
         Colours(colours(), **options).setup()
 
 
+@pytest.mark.parametrize("options", [{"features": "x"}, {"backbone": "x"}, {"checksum": "x"}, {"cross_fit": False}])
+def test_what_digits_cannot_use_is_refused(options: dict[str, Any]) -> None:
+    (name,) = options
+    with pytest.raises(DataError, match=f"{name}: found .* for the digits, wanted "):
+        ImageDataModule("digits", **options)
+
+
 @pytest.mark.parametrize("options", [{}, {"evidence": False}, {"relations": Relations(votes=False)}])
 def test_digits_have_the_widths_promised_before_any_file_is_read(options: dict[str, bool]) -> None:
     data = ImageDataModule(**options)  # type: ignore[arg-type]
