@@ -66,8 +66,8 @@ class GraphBatches(Dataset[HeteroData]):
         if not (self.train and self.task.evidence):
             return observed, asked
         if "hidden" in inter:
-            view = int(torch.randint(inter.hidden.size(1), (), generator=generator))
-            hidden, inter.initial = inter.hidden[:, view], inter.initial[:, view]
+            chosen = int(torch.randint(inter.hidden.size(1), (), generator=generator))  # a set of hidden answers
+            hidden, inter.initial = inter.hidden[:, chosen], inter.initial[:, chosen]
         else:
             hidden = hide(asked & observed, self.task.mask_ratio, generator, group=self.group)
         return observed & ~hidden, asked & (hidden | ~observed)
