@@ -1,10 +1,7 @@
-import pickle
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-import torch.distributed as dist
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -14,33 +11,8 @@ from rrnet_lightning.errors import DataError, GraphError
 from rrnet_lightning.graph.schema import INTER, SOURCE, TARGET, validate
 from rrnet_lightning.nn.rrnet import PAPER_IMAGE_SOCIAL, RRNet
 from tests.datamodules.seen import changed_where, differences
-from tests.graphs import of_type, random_graph
-
-
-class Toy(GraphDataModule):
-    """40 pairs of 8 sources and 6 targets: 28 to train, 6 to validate, 6 to test."""
-
-    source_dim, target_dim, edge_dim = 4, 3, 1
-    part = torch.randperm(40, generator=torch.Generator().manual_seed(0))
-
-    def stage_graph(self, stage: Stage) -> HeteroData:
-        data = random_graph(pairs=40, dtype=torch.float)
-        train, val, test = (self.part < 28), (self.part >= 28) & (self.part < 34), self.part >= 34
-        data[INTER].observed = (train | val if stage == "test" else train) & self.evidence
-        data[INTER].asked = {"train": train, "val": val, "test": test, "predict": test}[stage]
-        return data
-
-    def reveal(self, data: HeteroData, visible: Tensor) -> None:
-        data[INTER].edge_attr = torch.where(visible, data[INTER].y, 0)[:, None]
-        data[INTER].message = visible
-
-
-class Labels(Toy):
-    """The answers of a source tell each other."""
-
-    def answer_group(self, data: HeteroData) -> Tensor:
-        source: Tensor = data[INTER].edge_index[0]
-        return source
+from tests.datamodules.toy import Labels, Toy, trainer_of
+from tests.graphs import of_type
 
 
 class Leak(Toy):
@@ -161,34 +133,6 @@ def test_an_answer_both_shown_and_asked_is_refused(task: type[Toy], message: str
             list(getattr(task(batch_size=batch_size), loader)())
 
 
-@pytest.mark.parametrize("stage", ["train", "val", "predict"])
-@pytest.mark.parametrize("batch_size", [None, 2])
-def test_processes_ask_for_pairs_of_their_own(
-    monkeypatch: pytest.MonkeyPatch, stage: Stage, batch_size: int | None
-) -> None:
-    """Without evidence the answers asked in training are the same at each step: no process takes another's."""
-    task = Toy(evidence=False, batch_size=batch_size)
-    ranks = []
-    for rank in (0, 1):
-        with monkeypatch.context() as patch:
-            patch.setattr(dist, "is_initialized", lambda: True)
-            patch.setattr(dist, "get_world_size", lambda: 2)
-            patch.setattr(dist, "get_rank", lambda rank=rank: rank)
-            batches = list(getattr(task, f"{stage}_dataloader")())
-        pairs = [batch[INTER].edge_index[:, batch[INTER].supervised] for batch in batches]
-        ends = [
-            torch.stack([b[SOURCE].n_id[s], b[TARGET].n_id[t]], 1) for b, (s, t) in zip(batches, pairs, strict=True)
-        ]
-        ranks.append([tuple(pair) for pair in torch.cat(ends).tolist()])
-    inter = task.stage_graph(stage)[INTER]
-    asked = [tuple(pair) for pair in inter.edge_index[:, inter.asked].T.tolist()]
-    assert sorted(ranks[0] + ranks[1]) == sorted(asked) and all(ranks)
-
-
-def trainer_of(network: Any, **more: Any) -> Any:
-    return SimpleNamespace(lightning_module=SimpleNamespace(network=network), overfit_batches=0, **more)
-
-
 @pytest.mark.parametrize("stage", ["val", "test"])
 def test_scores_outside_training_do_not_depend_on_batches(stage: Stage) -> None:
     """The network reaches further than training's one drawn neighbour."""
@@ -217,19 +161,6 @@ def test_hops_outside_training_are_those_given_else_the_networks() -> None:
     assert GraphBatches(task, "val").sampler.fan_out == [-1] * 4  # type: ignore[union-attr]
     given = Toy(batch_size=1, fan_out=[3, 2], eval_fan_out=[7])
     assert GraphBatches(given, "test").sampler.fan_out == [7]  # type: ignore[union-attr]
-
-
-@pytest.mark.parametrize("batch_size", [None, 2])
-def test_processes_that_prepare_batches_get_the_graph_and_no_network(batch_size: int | None) -> None:
-    """What goes to a spawned process is pickled: a network of 4 MB, and a trainer that cannot be, stay behind."""
-    task = Toy(batch_size=batch_size)
-    task.trainer = trainer_of(torch.nn.Linear(1000, 1000), unpicklable=lambda: None)
-    dataset = task.train_dataloader().dataset
-    sent = pickle.dumps(dataset)
-    assert len(sent) < 50_000
-    draw = (1, torch.tensor([0, 3]))
-    assert differences([pickle.loads(sent)[draw]], [dataset[draw]]) == set()
-    assert task.trainer is not None
 
 
 def test_a_stage_without_answers_is_refused() -> None:

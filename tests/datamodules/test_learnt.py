@@ -16,7 +16,7 @@ from rrnet_lightning.errors import DataError
 from rrnet_lightning.graph.build import build_graph, given_pairs
 from rrnet_lightning.graph.schema import INTER
 from rrnet_lightning.module import RRNetModule
-from tests.datamodules.test_base import Toy
+from tests.datamodules.toy import Toy
 from tests.fake import write_cifar_batches, write_esc, write_features
 
 

@@ -12,7 +12,7 @@ from rrnet_lightning.datamodules.raw_sound import RawSoundDataModule
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.graph.schema import INTER
 from rrnet_lightning.module import RRNetModule
-from tests.datamodules.test_base import Toy
+from tests.datamodules.toy import Toy
 from tests.fake import write_esc
 from tests.tiny_backbone import TinySound
 

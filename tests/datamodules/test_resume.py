@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from torch import Tensor
 
 from rrnet_lightning.module import RRNetModule
-from tests.datamodules.test_base import Toy
+from tests.datamodules.toy import Toy
 
 QUIET: dict[str, Any] = {
     "accelerator": "cpu",

@@ -1,4 +1,4 @@
-"""Subgraphs against a set-based reference, and the hiding of edges."""
+"""Subgraphs against a set-based reference."""
 
 import pytest
 import torch
@@ -6,7 +6,6 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.errors import GraphError
-from rrnet_lightning.evidence.hide import hide
 from rrnet_lightning.graph.build import build_graph, given_edges, given_pairs
 from rrnet_lightning.graph.sample import NeighborSampler
 from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET, TARGET_INTRA, message_ends, validate
@@ -235,29 +234,3 @@ def test_bad_seeds_are_named(seeds: Tensor, message: str) -> None:
 def test_bad_fan_out_is_named() -> None:
     with pytest.raises(GraphError, match=r"fan_out: found \[5, -2\], wanted entries >= 0"):
         NeighborSampler(random_graph(0), [5, -2])
-
-
-def test_hide_takes_the_share_of_candidates() -> None:
-    candidates = torch.arange(100) % 2 == 0
-    hidden = hide(candidates, 0.3, torch.Generator().manual_seed(0))
-    assert hidden.sum() == 15 and not (hidden & ~candidates).any()
-    assert torch.equal(hidden, hide(candidates, 0.3, torch.Generator().manual_seed(0)))
-    assert not torch.equal(hidden, hide(candidates, 0.3, torch.Generator().manual_seed(1)))
-    assert torch.equal(hide(candidates, 1.0), candidates)
-    assert hide(candidates, 1e-9).sum() == 1
-    assert not hide(torch.zeros(4).bool(), 0.5).any()
-
-
-def test_hide_keeps_groups_together() -> None:
-    group = torch.tensor([9, 9, 9, 4, 4, 6, 6, 8])
-    candidates = torch.tensor([1, 1, 0, 1, 1, 1, 1, 0]).bool()
-    hidden = hide(candidates, 0.4, torch.Generator().manual_seed(0), group=group)
-    chosen = torch.unique(group[hidden])
-    assert len(chosen) == 1  # 0.4 of the three groups that have candidates, rounded
-    assert torch.equal(hidden, candidates & torch.isin(group, chosen))
-
-
-@pytest.mark.parametrize("share", [0.0, -0.1, 1.5, float("nan")])
-def test_hide_wants_a_share(share: float) -> None:
-    with pytest.raises(GraphError, match=r"share: found .*, wanted 0 < share <= 1"):
-        hide(torch.ones(3).bool(), share)
