@@ -12,7 +12,6 @@ EXCEPTIONS = {  # several arguments on a line
     "rrnet_lightning/data/tables/pairs.py:read_pairs",
     "rrnet_lightning/module.py:RRNetModule",
     "rrnet_lightning/nn/rrnet.py:RRNet",
-    "rrnet_lightning/objectives.py:RatingObjective",
 }
 
 

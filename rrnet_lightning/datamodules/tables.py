@@ -45,19 +45,25 @@ class TablesDataModule(LearntDataModule):
     candidate ranks behind, in the generator's order.
 
     Args:
-        source_path, target_path: features, one row an instance: ``.npy``, ``.npz``, ``.safetensors``, ``.parquet`` or
+        source_path: features, one row an instance: ``.npy``, ``.npz``, ``.safetensors``, ``.parquet`` or
             ``.pt``.
+        target_path: see ``source_path``.
         pairs_path: known pairs, CSV or Parquet with the columns ``source`` and ``target``, and, if there, ``weight``
             and ``split`` (``train``, ``val``, ``test``).
-        source_ids, target_ids: the column of a Parquet table that names its rows, or a ``.txt`` file of one name a
+        source_ids: the column of a Parquet table that names its rows, or a ``.txt`` file of one name a
             line; null: row numbers from 0.
-        source_columns, target_columns: the columns of a Parquet table that are features; null: all numbers.
-        source_labels, target_labels: CSV or Parquet of ``id`` and ``label``, one or several a row; for mAP by class.
+        target_ids: see ``source_ids``.
+        source_columns: the columns of a Parquet table that are features; null: all numbers.
+        target_columns: see ``source_columns``.
+        source_labels: CSV or Parquet of ``id`` and ``label``, one or several a row; for mAP by class.
+        target_labels: see ``source_labels``.
         unit_rows: bring each row of features to unit length.
         predict_path: features of new sources, in no table, for ``predict`` to rank all targets for; null: those of the
-            test ask. Then all known pairs are evidence. predict_ids: their names, as ``source_ids``.
+            test ask. Then all known pairs are evidence.
+        predict_ids: their names, as ``source_ids``.
         split: what a test leaves out, see above; also how training folds are cut.
-        val_share, test_share: shares of what is split; not used with a ``split`` column.
+        val_share: shares of what is split; not used with a ``split`` column.
+        test_share: see ``val_share``.
         seed: of split and folds.
         generator: what proposes the candidates: ``CCA``, ``Ridge``, ``Cosine`` or ``DualEncoder``.
         relations: what the edges carry.
@@ -65,7 +71,8 @@ class TablesDataModule(LearntDataModule):
         top_k: candidates of a query.
         intra: neighbours of a row in the intra graph.
         mode: ``inductive``: what is said of a query depends on no other query. ``transductive``: they answer together.
-        folds: parts that the training pairs are cut into. repeats: how many times, each at random.
+        folds: parts that the training pairs are cut into.
+        repeats: how many times they are cut, each at random.
         batch_size: queries of a batch; null: all of a fold and of a direction, 1,024 in ``predict``. Always all in
             transductive mode.
         num_workers: processes that prepare batches.

@@ -32,8 +32,10 @@ class Reference:
     neighbour. Time N · k · H and N times the known rows; memory (known rows + N) · H.
 
     Args:
-        source, target: [N, D] features of both tables.
-        pairs: [2, P] long, known. weight: [P].
+        source: [N, D] features of both tables.
+        target: see ``source``.
+        pairs: [2, P] long, known.
+        weight: [P], of each.
         space: fitted on these pairs alone.
         relations: what to say.
         member: [N, C] bool, classes of the rows of both tables; those of known rows alone are read.

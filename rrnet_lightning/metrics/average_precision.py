@@ -18,6 +18,8 @@ def average_precision(
     A query without a relevant item gets 0; leave it out of a mean where it should not count.
 
     Args:
+        scores: see Shapes.
+        relevant: see Shapes.
         k: how many of the best items count; None: all.
         z: ``found``: Z is the number of relevant items among the k best; ``min``: that or k, whichever is smaller, of
             all relevant items; ``all``: all relevant items. Without ``k`` the three agree.

@@ -84,6 +84,10 @@ def rank(
     sorts of all items.
 
     Args:
+        query: see Shapes.
+        score: see Shapes.
+        relevant: see Shapes.
+        missed: see Shapes.
         ties: order of equal scores. ``expected``: every order at once; ``stable``: as given; ``optimistic``: relevant
             ones first; ``pessimistic``: relevant ones last.
 

@@ -14,7 +14,8 @@ class RatingObjective(Objective):
     """How does a source rate a target? A logit becomes a rating as ``low + (high - low) * sigmoid(logit)``.
 
     Args:
-        low, high: ends of the rating scale.
+        low: ends of the rating scale.
+        high: see ``low``.
         loss: ``soft`` cross entropy of sigmoid(logit) against the rating mapped onto [0, 1]; ``mse``, or ``huber`` (in
             rating units, linear beyond ``delta``), of the rating itself.
         delta: where ``huber`` turns from squared to absolute, in rating units.

@@ -239,8 +239,7 @@ ERRORS: list[tuple[dict[str, Any], str]] = [
 
 
 def test_evidence_adds_up_at_first() -> None:
-    data, net = random_graph(), RRNet(4, 3, EDGE_DIM, linear=True).double()
-    plain = RRNet(4, 3, EDGE_DIM).double()
+    data, (net, plain) = random_graph(), (RRNet(4, 3, EDGE_DIM, linear=on).double() for on in (True, False))
     plain.load_state_dict({name: value for name, value in net.state_dict().items() if name != "linear.weight"})
     assert torch.allclose(net(data) - plain(data), data[INTER].edge_attr.sum(1))
 

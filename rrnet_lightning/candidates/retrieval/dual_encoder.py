@@ -16,7 +16,8 @@ class DualEncoderSpace(Space):
     """Two networks that do not share weights: standardise, Linear, GELU, dropout, Linear.
 
     Args:
-        source_dim, target_dim: widths D_s and D_t.
+        source_dim: widths D_s and D_t.
+        target_dim: see ``source_dim``.
         hidden: width of the hidden layers.
         dim: H.
         dropout: share of the hidden units, and of the input, that are dropped in training.
@@ -84,10 +85,15 @@ class DualEncoder(SpaceGenerator):
     more dropout ranks better by class there. Cost: epochs · P · hidden · (D_s + D_t + 2 dim) multiplications.
 
     Args:
-        hidden, dim, dropout, temperature, learn_temperature: see :class:`DualEncoderSpace`.
+        hidden: see :class:`DualEncoderSpace`.
+        dim: see ``hidden``.
+        dropout: see ``hidden``.
+        temperature: see ``hidden``.
+        learn_temperature: see ``hidden``.
         epochs: passes over the known pairs.
         batch_size: pairs in a mini-batch, at most; each pair's negatives are in it.
-        lr, weight_decay: of AdamW.
+        lr: of AdamW.
+        weight_decay: see ``lr``.
 
     Raises:
         DataError: an option outside its values.

@@ -18,9 +18,11 @@ class LinearSpace(Space):
     """Rows less a mean, times a matrix: source (x - m_s) A, target (y - m_t) B.
 
     Args:
-        source_dim, target_dim: widths D_s and D_t.
-        source_map, target_map: H, the width of a table's matrix; None for a table that is centred alone, with no
+        source_dim: widths D_s and D_t.
+        target_dim: see ``source_dim``.
+        source_map: H, the width of a table's matrix; None for a table that is centred alone, with no
             matrix: its own width is H.
+        target_map: see ``source_map``.
     """
 
     def __init__(

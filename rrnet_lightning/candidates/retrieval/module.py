@@ -31,8 +31,13 @@ class DualEncoderModule(TrainableModule):
     kept with the weights. A run that starts from a checkpoint has them already.
 
     Args:
-        source_dim, target_dim: widths D_s and D_t of the features.
-        hidden, dim, dropout, temperature, learn_temperature: see :class:`DualEncoderSpace`.
+        source_dim: widths D_s and D_t of the features.
+        target_dim: see ``source_dim``.
+        hidden: see :class:`DualEncoderSpace`.
+        dim: see ``hidden``.
+        dropout: see ``hidden``.
+        temperature: see ``hidden``.
+        learn_temperature: see ``hidden``.
         weight_decay: of the weight matrices; biases and temperature have none.
         optimizer: parameters -> optimiser.
         scheduler: optimiser -> learning-rate scheduler, see :class:`TrainableModule`; None keeps the rate.
