@@ -1,4 +1,7 @@
-"""Every command and every Python example of the README and the docs, run as it stands on miniature data."""
+"""Every `python train.py` command and Python example of the README and the docs, run on miniature data, cut short.
+
+Other commands are read by their parsers alone: `tests/test_written_commands.py`, `tests/benchmarks/test_commands.py`.
+"""
 
 import re
 import shlex

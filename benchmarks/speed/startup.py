@@ -38,11 +38,16 @@ def processor_seconds(arguments: Sequence[str]) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def main(args: Sequence[str] | None = None) -> None:
-    """Measure and print a table."""
+def parse(args: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.startup", description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=5, help="times that each command is run (default 5)")
-    rounds = parser.parse_args(args).rounds
+    return parser.parse_args(args)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Measure and print a table."""
+    rounds = parse(args).rounds
     seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for _ in range(rounds):
         for name, arguments in COMMANDS.items():

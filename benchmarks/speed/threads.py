@@ -72,13 +72,18 @@ def busy(processes: int) -> Iterator[None]:
             process.join()
 
 
-def main(args: Sequence[str] | None = None) -> None:
-    """Measure and print a table."""
+def parse(args: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.threads", description=__doc__.split("\n")[0])
     parser.add_argument("--beside", type=int, default=0, help="busy loops beside it (default 0)")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="numbers of inter-edges")
     parser.add_argument("--steps", type=int, default=10, help="steps of each measurement (default 10)")
-    options = parser.parse_args(args)
+    return parser.parse_args(args)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Measure and print a table."""
+    options = parse(args)
     print(f"| numbers on the edges | 1 thread, ms | 2 threads, ms | ratio |   {options.beside} busy loops beside")
     print("|---|---|---|---|")
     with busy(options.beside):

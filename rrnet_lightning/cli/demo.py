@@ -84,13 +84,19 @@ def compare(seed: int) -> tuple[list[float], int]:
     return accuracies, int((samples.role == TEST).sum())
 
 
-def main(args: Sequence[str] | None = None) -> None:
-    """Run the comparison and print it."""
+def parse(args: Sequence[str] | None) -> int:
+    """Read the command line; return the number of splits."""
     parser = argparse.ArgumentParser(prog=f"{program()} demo", description=__doc__.partition(":")[0])
     parser.add_argument("--seeds", type=int, default=5, help="number of random splits (default 5): seeds 0, 1, ...")
-    seeds = parser.parse_args(args).seeds
+    seeds: int = parser.parse_args(args).seeds
     if seeds < 1:
         parser.error(f"--seeds: found {seeds}, wanted at least 1")
+    return seeds
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the comparison and print it."""
+    seeds = parse(args)
     warnings.filterwarnings("ignore", module="lightning")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)

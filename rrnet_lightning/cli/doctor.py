@@ -26,11 +26,17 @@ DATA_SETS: Mapping[str, Alternatives] = {
 }
 
 
-def main(args: Sequence[str] | None = None) -> None:
-    """Print the report."""
+def parse(args: Sequence[str] | None) -> str | None:
+    """Read the command line; return the folder of the data sets."""
     parser = argparse.ArgumentParser(prog=f"{program()} doctor", description=__doc__)
     parser.add_argument("--root", help="folder of the data sets, as --data.root")
-    root = parser.parse_args(args).root
+    root: str | None = parser.parse_args(args).root
+    return root
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Print the report."""
+    root = parse(args)
     for heading, lines in (
         ("versions", versions()),
         ("devices", devices()),

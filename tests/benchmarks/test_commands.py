@@ -15,24 +15,38 @@ from benchmarks.ratings.plan import Model, config_files
 from benchmarks.ratings.rows import Row
 from benchmarks.refine import command as refine
 from benchmarks.refine.rows import Result
+from benchmarks.speed import startup, threads
 
-PARSE = {"ratings": ratings.parse, "ratings.study": study.parse, "refine": refine.parse}
+PARSE = {
+    "ratings": ratings.parse,
+    "ratings.study": study.parse,
+    "refine": refine.parse,
+    "speed.startup": startup.parse,
+    "speed.threads": threads.parse,
+}
 WRITTEN = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("configs/*.yaml")]
 
 
 def commands() -> list[tuple[str, str]]:
     """Module and arguments of each command, up to the end of its line or code span."""
     text = "\n".join(file.read_text(encoding="utf-8") for file in WRITTEN)
-    module = "|".join(map(re.escape, PARSE))
-    spans = re.findall(rf"`python -m benchmarks\.({module})\s+([^`]+)`", text)
-    lines = re.findall(rf"^(?:# +)?python -m benchmarks\.({module}) +([^#\n]+)", text, re.MULTILINE)
-    return sorted(set(spans + lines))
+    module = "|".join(map(re.escape, sorted(PARSE, key=len, reverse=True)))
+    spans = re.findall(rf"`python -m benchmarks\.({module})\b\s*([^`]*)`", text)
+    lines = re.findall(rf"^(?:# +)?python -m benchmarks\.({module})\b *([^#\n]*)", text, re.MULTILINE)
+    return sorted({(name, words) for name, words in spans + lines if words or name.startswith("speed")})  # else a name
+
+
+def test_a_command_of_each_is_written() -> None:
+    """And none of another."""
+    everywhere = "\n".join(file.read_text(encoding="utf-8") for file in WRITTEN)
+    assert {module for module, _ in commands()} == set(PARSE)
+    assert set(re.findall(r"python -m benchmarks\.([\w.]*\w)", everywhere)) == set(PARSE)
 
 
 @pytest.mark.parametrize(("module", "words"), commands())
 def test_written_commands_are_read(module: str, words: str) -> None:
     options = PARSE[module](shlex.split(words))
-    if module != "refine":
+    if module.startswith("ratings"):
         known = [*PEERS, *config_files(options.data, ROOT / "configs")]
         assert all(Model.of(name, known, options.data) for name in options.models)
 
