@@ -62,7 +62,7 @@ TASKS = {
         halves,
         known=1077,
         held=108,
-        data={"generator": DualEncoder(), "relations": Bridges(classes=True), "top_k": 300, "order": "cosine"},
+        data={"generator": DualEncoder(), "relations": Bridges(classes=True, partners=1), "top_k": 200, "repeats": 1},
         class_share=0.2,
     ),
     "words": Task(words, known=5000, held=250, data={"generator": CCA(regularization=0.03), "top_k": 20}),
