@@ -3,10 +3,10 @@
 python -m benchmarks.tables --task halves
 python -m benchmarks.tables --task words
 
-Each split has its own known and new pairs. All models learn from the same folds of the known ones. The settings are those
-of ``configs/tables.yaml``, chosen on validation pairs of splits 0 and 1 of the words. What is finished is kept in
-``<out>.jsonl`` and not run again, so an interrupted command goes on where it stopped. Transductive models see the other
-queries; a name that ends in ``+sinkhorn`` reads its scores out by Sinkhorn.
+Each split has its own known and new pairs. All models learn from the same folds of the known ones, with the settings of
+``configs/tables.yaml``, which were chosen on validation pairs of splits 0 and 1 of the words. What is finished is kept
+in ``<out>.jsonl`` and not run again, so an interrupted command goes on where it stopped. Transductive models see the
+other queries; a name that ends in ``+sinkhorn`` reads its scores out by Sinkhorn.
 """
 
 import argparse
