@@ -16,6 +16,7 @@ from benchmarks.ratings.rows import Row
 from benchmarks.refine import command as refine
 from benchmarks.refine.rows import Result
 from benchmarks.speed import startup, threads
+from benchmarks.tables import command as tables
 
 PARSE = {
     "ratings": ratings.parse,
@@ -23,6 +24,7 @@ PARSE = {
     "refine": refine.parse,
     "speed.startup": startup.parse,
     "speed.threads": threads.parse,
+    "tables": tables.parse,
 }
 WRITTEN = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("configs/*.yaml")]
 
@@ -53,5 +55,6 @@ def test_written_commands_are_read(module: str, words: str) -> None:
 
 @pytest.mark.parametrize("file", sorted(ROOT.glob("docs/results/*.jsonl")), ids=lambda file: file.stem)
 def test_rows_of_results_are_read(file: Path) -> None:
-    kind: type[Row | Result] = Result if file.name.startswith("refine") else Row
+    kinds: dict[str, type[Row | Result | tables.Row]] = {"refine": Result, "social": Row, "tables": tables.Row}
+    kind = kinds[file.name.partition("_")[0]]
     assert len(read_rows(file, kind)) == len(file.read_text().splitlines()) > 0
