@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.datamodules.batches import GraphBatches, Stage
-from rrnet_lightning.datamodules.draws import ResumableLoader, SeedBatches, overfitted
+from rrnet_lightning.datamodules.draws import resumable
 from rrnet_lightning.datamodules.learnt import LearntDataModule
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.graph.schema import INTER
@@ -162,24 +162,11 @@ class GraphDataModule(LearntDataModule):
         return self._loader("predict")
 
     def _loader(self, stage: Stage) -> DataLoader[HeteroData]:
-        train = stage == "train"
         with torch.inference_mode(False):  # Lightning asks inside one, where nothing could be fitted for the graph
             batches = GraphBatches(self, stage)
-        seed = torch.initial_seed()
-        draws = SeedBatches(
-            batches.seeds,
-            self.batch_size,
-            shuffle=train,
-            repeats=self.steps_per_epoch if train else 1,
-            seed=seed,
-        )
-        draws.fixed = overfitted(self.trainer, stage, len(draws))
-        return ResumableLoader(
-            batches,
-            batch_size=None,
-            sampler=draws,
-            num_workers=self.num_workers,
-            generator=torch.Generator().manual_seed(seed),  # of its own: the network's random stream goes on unread
+        repeats, workers = self.steps_per_epoch, self.num_workers
+        return resumable(
+            batches, batches.seeds, self.batch_size, stage, self.trainer, repeats=repeats, num_workers=workers
         )
 
     def all_that_counts(self) -> list[int]:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.utils.data import DataLoader, DistributedSampler, SequentialSampler
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, SequentialSampler
 
 from rrnet_lightning.data.seeds import derive_seed
 from rrnet_lightning.errors import DataError
@@ -115,6 +115,28 @@ class ResumableLoader(DataLoader[T]):
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Leave out the batches taken when that epoch is gone on with."""
         self._resumed = state["epoch"], state["batches"]
+
+
+def resumable(
+    batches: Dataset[T],
+    seeds: Tensor,
+    batch_size: int | None,
+    stage: str,
+    trainer: Any,
+    *,
+    repeats: int = 1,
+    num_workers: int = 0,
+) -> ResumableLoader[T]:
+    """Return the loader of a stage's batches: shuffled in training, each of the ``seeds`` once outside it.
+
+    Raises:
+        DataError: see :class:`SeedBatches` and :func:`overfitted`.
+    """
+    seed, train = torch.initial_seed(), stage == "train"
+    draws = SeedBatches(seeds, batch_size, shuffle=train, repeats=repeats if train else 1, seed=seed)
+    draws.fixed = overfitted(trainer, stage, len(draws))
+    generator = torch.Generator().manual_seed(seed)  # of its own: the network's random stream goes on unread
+    return ResumableLoader(batches, batch_size=None, sampler=draws, num_workers=num_workers, generator=generator)
 
 
 def overfitted(trainer: Any, stage: str, length: int) -> bool:
