@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.candidates.retrieval.space import Side
+from rrnet_lightning.candidates.retrieval.space import SIDES, Side, other
 from rrnet_lightning.datamodules import TablesDataModule
 from rrnet_lightning.datamodules.table_blocks import Blocks
-from rrnet_lightning.datamodules.table_view import SIDES, Order, View, other
+from rrnet_lightning.datamodules.table_view import Order, View
 from rrnet_lightning.graph.schema import INTER
 from rrnet_lightning.module import RRNetModule, asked_of
 from rrnet_lightning.objectives import RankingObjective, sinkhorn

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.candidates.retrieval.space import Side
-from rrnet_lightning.datamodules.table_view import SIDES, Found, View, place, search
+from rrnet_lightning.candidates.retrieval.space import SIDES, Side
+from rrnet_lightning.datamodules.table_view import Found, View, place, search
 from rrnet_lightning.evidence.seen import Seen
 from rrnet_lightning.graph.build import build_graph, given_pairs
 from rrnet_lightning.graph.schema import INTER, PAIR, SOURCE, SUPPORT, validate

@@ -8,11 +8,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.candidates.retrieval.space import Side
+from rrnet_lightning.candidates.retrieval.space import SIDES, Side, other
 from rrnet_lightning.datamodules.batches import Stage
 from rrnet_lightning.datamodules.draws import Draw
 from rrnet_lightning.datamodules.query_graph import query_graph
-from rrnet_lightning.datamodules.table_view import SIDES, View, other
+from rrnet_lightning.datamodules.table_view import View
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.scale import Scale
 from rrnet_lightning.graph.schema import INTER, SUPPORT
@@ -92,7 +92,8 @@ def _asking(view: View, stage: Stage) -> Sequence[Side]:
 def measure(data: "TablesDataModule") -> Scales:
     """Return the scales of the columns, over what the first fold of training asks."""
     with torch.inference_mode(False):
-        graph = Blocks(data, "train", scaled=False)[(0, torch.tensor([0]))]
+        first = [next(data.make_views("train"))]  # not all folds: to test takes no more
+        graph = Blocks(data, "train", scaled=False, views=first)[(0, torch.tensor([0]))]
     inter = graph[INTER]
     found: Scales = {"edge": Scale.columns(inter.edge_attr[inter.supervised, FLAGS:])}
     found |= {side: Scale.columns(graph[side].x) for side in SIDES}

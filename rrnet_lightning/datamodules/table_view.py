@@ -8,17 +8,16 @@ import torch
 from torch import Tensor
 
 from rrnet_lightning.candidates.contract import random_folds
-from rrnet_lightning.candidates.retrieval.search import best_columns
-from rrnet_lightning.candidates.retrieval.space import Side
+from rrnet_lightning.candidates.retrieval.space import SIDES, Side, other
 from rrnet_lightning.data.tables.labels import Labels
 from rrnet_lightning.data.tables.split import By, units
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.reference import Reference
 from rrnet_lightning.evidence.seen import Seen
+from rrnet_lightning.graph.knn import stable_top_k
 
 Order = Literal["cosine", "csls", "bridge"]
 CHUNK = 1024
-SIDES: tuple[Side, Side] = ("source", "target")
 
 
 @dataclass(eq=False)
@@ -29,8 +28,8 @@ class View:
         tables: [N, D] features of sources and targets.
         reference: made of the known pairs alone.
         truth: [2, A] long, true pairs that are asked.
-        queries: rows of each side that ask; a side may have none.
-        base: rows of each side among which the other side's queries search.
+        queries: rows of each side that ask, ascending; a side may have none.
+        base: rows of each side among which the other side's queries search, ascending.
         top_k: candidates of a query, at most all of the base.
         order: what ranks the base: the cosine in the generator's space; the cosine less the hubness of the base row
             (CSLS with banks of known rows); or cos(ŝ, t) + cos(s, t̂), the bridge.
@@ -50,18 +49,22 @@ class View:
     seen: dict[Side, Seen] = field(default_factory=dict)
 
     def look(self, side: Side, rows: Tensor) -> Seen:
-        """See rows of a table."""
+        """See rows of a table; those of the base are seen once."""
         if side == "source" and self.new is not None:
             return self.reference.look(side, self.new[rows - len(self.tables[side])])
-        known = self.reference.known
-        own = place(rows, known.sources if side == "source" else known.targets)
-        return self.reference.look(side, self.tables[side][rows], own)
+        at = place(rows, self.base[side])
+        return self.see_base(side)[at] if (at >= 0).all() else self._look(side, rows)
 
     def see_base(self, side: Side) -> Seen:
         """The base of one side, seen once."""
         if side not in self.seen:
-            self.seen[side] = self.look(side, self.base[side])
+            self.seen[side] = self._look(side, self.base[side])
         return self.seen[side]
+
+    def _look(self, side: Side, rows: Tensor) -> Seen:
+        known = self.reference.known
+        own = place(rows, known.sources if side == "source" else known.targets)
+        return self.reference.look(side, self.tables[side][rows], own)
 
     def scores(self, side: Side, query: Seen) -> Tensor:
         """Scores [n, B] by which the base of the other side is ranked for queries of one side."""
@@ -92,11 +95,6 @@ class Found:
     missed_class: Tensor | None
 
 
-def other(side: Side) -> Side:
-    """The other one."""
-    return "target" if side == "source" else "source"
-
-
 def search(view: View, side: Side, rows: Tensor, seen: Seen) -> Found:
     """Find the candidates of queries, ``rows`` [n] of one side. Memory n · B; known partners are no candidates."""
     base = view.base[other(side)]
@@ -105,7 +103,7 @@ def search(view: View, side: Side, rows: Tensor, seen: Seen) -> Found:
     known, truth = (_within(pairs[[here, there]], rows, base) for pairs in (view.reference.pairs, view.truth))
     scores[known[0], known[1]] = -torch.inf
     k = min(view.top_k, int((scores > -torch.inf).sum(1).min())) if len(rows) else 0
-    _, columns = best_columns(scores, k)
+    columns = stable_top_k(scores, k)
     true = torch.zeros(scores.shape, dtype=torch.bool)
     true[truth[0], truth[1]] = True
     ends = [rows[:, None].expand_as(columns).reshape(-1), base[columns].reshape(-1)]
@@ -140,15 +138,9 @@ def place(rows: Tensor, among: Tensor) -> Tensor:
 
 
 def _within(pairs: Tensor, one: Tensor, two: Tensor) -> Tensor:
-    """Places (in ``one``, in ``two``) of the pairs that have both ends there."""
-    at = torch.stack([_position(pairs[0], one), _position(pairs[1], two)])
+    """Places (in ``one``, in ``two``, which ascend) of the pairs that have both ends there."""
+    at = torch.stack([place(pairs[0], one), place(pairs[1], two)])
     return at[:, (at >= 0).all(0)]
-
-
-def _position(rows: Tensor, among: Tensor) -> Tensor:
-    ordered, order = among.sort()
-    at = place(rows, ordered)
-    return order[at.clamp(min=0)].where(at >= 0, -1) if len(among) else at
 
 
 def fold_pairs(index: Tensor, by: By, folds: int, repeats: int, seed: int) -> Iterator[Tensor]:

@@ -11,16 +11,16 @@ from torch.utils.data import DataLoader
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.candidates.retrieval import CCA, SpaceGenerator
-from rrnet_lightning.candidates.retrieval.space import Side
+from rrnet_lightning.candidates.retrieval.space import SIDES, Side
 from rrnet_lightning.data.tables.features import FeatureTable, read_features
 from rrnet_lightning.data.tables.labels import Labels, read_labels
 from rrnet_lightning.data.tables.pairs import Pairs, read_pairs
 from rrnet_lightning.data.tables.split import By, Part, given_split, split_pairs
 from rrnet_lightning.datamodules.batches import Stage
-from rrnet_lightning.datamodules.draws import ResumableLoader, SeedBatches, overfitted
+from rrnet_lightning.datamodules.draws import resumable
 from rrnet_lightning.datamodules.learnt import LearntDataModule
 from rrnet_lightning.datamodules.table_blocks import Blocks, Scales, measure
-from rrnet_lightning.datamodules.table_view import SIDES, Order, View, fold_pairs, members, who_asks
+from rrnet_lightning.datamodules.table_view import Order, View, fold_pairs, members, who_asks
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.bridge import unit
 from rrnet_lightning.evidence.reference import Reference
@@ -217,10 +217,11 @@ class TablesDataModule(LearntDataModule):
     def views(self, stage: Stage) -> list[View]:
         """Return the views of a stage, made once: a fold each in training, else one."""
         if stage not in self._views:
-            self._views[stage] = list(self._make(stage))
+            self._views[stage] = list(self.make_views(stage))
         return self._views[stage]
 
-    def _make(self, stage: Stage) -> Iterator[View]:
+    def make_views(self, stage: Stage) -> Iterator[View]:
+        """Make the views of a stage, one fit of the generator each."""
         train, val, test = (self.part == part for part in Part)
         if stage == "train":
             rows = train.nonzero().squeeze(1)
@@ -284,10 +285,5 @@ class TablesDataModule(LearntDataModule):
     def _loader(self, stage: Stage) -> DataLoader[HeteroData]:
         with torch.inference_mode(False):
             blocks = Blocks(self, stage)
-        seed, train = torch.initial_seed(), stage == "train"
-        draws = SeedBatches(torch.arange(len(blocks)), 1, shuffle=train, seed=seed)
-        draws.fixed = overfitted(self.trainer, stage, len(draws))
-        generator = torch.Generator().manual_seed(seed)
-        return ResumableLoader(
-            blocks, batch_size=None, sampler=draws, num_workers=self.num_workers, generator=generator
-        )
+        rows = torch.arange(len(blocks))
+        return resumable(blocks, rows, 1, stage, self.trainer, num_workers=self.num_workers)

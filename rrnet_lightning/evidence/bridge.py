@@ -75,10 +75,10 @@ def unit(x: Tensor) -> Tensor:
     return torch.nn.functional.normalize(x, dim=1)
 
 
-def nearest(x: Tensor, bank: Tensor, k: int, own: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def nearest(x: Tensor, bank: Tensor, k: int, own: Tensor | None = None, *, chunk: int = CHUNK) -> tuple[Tensor, Tensor]:
     """Cosines and positions of the ``k`` rows of ``bank`` nearest to every row, itself left out; in chunks.
 
-    Time N · B · H, memory ``CHUNK`` · B.
+    Time N · B · H, memory ``chunk`` · B.
 
     Shapes:
         x: [N, H]. bank: [B, H], both of unit rows. own: [N] long, a row's own position in the bank, -1 for none.
@@ -88,7 +88,7 @@ def nearest(x: Tensor, bank: Tensor, k: int, own: Tensor | None = None) -> tuple
 
     quick = len(x) * len(bank) < TRACKED
     found: list[tuple[Tensor, Tensor]] = []
-    rows = torch.arange(len(x), device=x.device).split(CHUNK)
+    rows = torch.arange(len(x), device=x.device).split(chunk)
     for some in track(rows, f"neighbours of {len(x)} rows", transient=True, disable=quick):
         scores = x[some] @ bank.T
         if own is not None:
@@ -102,9 +102,9 @@ def nearest(x: Tensor, bank: Tensor, k: int, own: Tensor | None = None) -> tuple
     return torch.cat(values), torch.cat(positions)
 
 
-def hubness(x: Tensor, bank: Tensor, k: int, own: Tensor | None = None) -> Tensor:
+def hubness(x: Tensor, bank: Tensor, k: int) -> Tensor:
     """Mean of the ``k`` largest cosines of every row to the bank, [N]; 0 for an empty bank."""
-    return nearest(x, bank, k, own)[0].mean(1) if len(bank) else x.new_zeros(len(x))
+    return nearest(x, bank, k)[0].mean(1) if len(bank) else x.new_zeros(len(x))
 
 
 def carry(weight: Tensor, position: Tensor, partners: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from rrnet_lightning.candidates.retrieval.search import CHUNK, check_rows, score_chunks
 from rrnet_lightning.candidates.retrieval.space import Space, SpaceGenerator
 from rrnet_lightning.errors import DataError
+from rrnet_lightning.evidence.bridge import nearest
 
 Rule = Literal["cosine", "csls"]
 
@@ -29,8 +30,7 @@ def hubness(rows: Tensor, bank: Tensor, k: int = 10, *, chunk: int = CHUNK) -> T
     check_rows(rows, bank, chunk)
     if not 1 <= k <= len(bank):
         raise DataError(f"k: found {k}, wanted 1 to {len(bank)}, the rows of the bank")
-    means = [cosine.topk(k, 1).values.mean(1) for _, cosine in score_chunks(rows, bank, chunk)]
-    return torch.cat(means) if means else rows.new_zeros(0)
+    return nearest(rows, bank, k, chunk=chunk)[0].mean(1) if len(rows) else rows.new_zeros(0)
 
 
 def csls_scores(query: Tensor, base: Tensor, bank_query: Tensor, bank_base: Tensor, k: int = 10) -> Tensor:

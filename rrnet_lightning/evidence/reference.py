@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from rrnet_lightning.candidates.retrieval.space import Side, Space
+from rrnet_lightning.candidates.retrieval.space import Side, Space, other
 from rrnet_lightning.evidence.bridge import Known, carry, hubness, mass, nearest, unit, vote
 from rrnet_lightning.evidence.seen import Bridges, Seen
 
@@ -64,10 +64,11 @@ class Reference:
             half.vectors = [place(tables[side].float()) for place in half.maps]
         for side, half in self.halves.items():
             known = self._from(side)
-            half.partners = [known.partners(x) for x in self._bridged(self.halves[_other(side)].vectors)]
+            half.partners = [known.partners(x) for x in self._bridged(self.halves[other(side)].vectors)]
             half.listed = known.listed(relations.partners)
         self._carried = {
-            side: self._neighbours(side, half.vectors, itself=True)[0] for side, half in self.halves.items()
+            side: self._neighbours(side, half.vectors, torch.arange(len(half.vectors[0])))[0]
+            for side, half in self.halves.items()
         }
         self.seen: dict[Side, Seen] = {
             side: self.look(side, tables[side], torch.arange(len(tables[side]))) for side in self.halves
@@ -138,11 +139,10 @@ class Reference:
         return speaks, hears, torch.stack([*alike, from_source.float()], 1)
 
     def _neighbours(
-        self, side: Side, vectors: list[Tensor], own: Tensor | None = None, *, itself: bool = False
+        self, side: Side, vectors: list[Tensor], own: Tensor | None
     ) -> tuple[list[Tensor], list[tuple[Tensor, Tensor]], list[Tensor]]:
         """Rows carried to the other side, and weights, positions and similarities of their neighbours, by space."""
         half = self.halves[side]
-        own = torch.arange(len(vectors[0])) if itself else own
         carried, near, similar = [], [], []
         for x, bank, partners in zip(self._bridged(vectors), self._bridged(half.vectors), half.partners, strict=True):
             cosine, position = nearest(x, bank, self.relations.neighbours, own)
@@ -153,11 +153,11 @@ class Reference:
         return carried, near, similar
 
     def _hubness(self, side: Side, vectors: list[Tensor], carried: list[Tensor]) -> list[Tensor]:
-        k, other = self.relations.hubness, _other(side)
-        banks = self.halves[other].vectors
+        k, opposite = self.relations.hubness, other(side)
+        banks = self.halves[opposite].vectors
         found = [hubness(vectors[-1], banks[-1], k)]
         for x, there, bank, back in zip(
-            self._bridged(vectors), carried, self._bridged(banks), self._carried[other], strict=True
+            self._bridged(vectors), carried, self._bridged(banks), self._carried[opposite], strict=True
         ):
             found += [hubness(there, bank, k), hubness(x, back, k)]
         return found
@@ -173,10 +173,6 @@ class Reference:
 def _maps(known: Tensor, into: Map, relations: Bridges) -> list[Map]:
     mean = known.float().mean(0)
     return [*([lambda x: unit(x - mean)] if relations.raw else []), into]
-
-
-def _other(side: Side) -> Side:
-    return "target" if side == "source" else "source"
 
 
 def _dots(one: Tensor, other: Tensor, pairs: Tensor) -> Tensor:

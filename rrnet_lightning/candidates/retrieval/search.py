@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from rrnet_lightning.errors import DataError
+from rrnet_lightning.graph.knn import stable_top_k
 
 CHUNK = 1024  # queries whose scores of all base rows are held at once
 
@@ -26,20 +27,11 @@ def top_k(query: Tensor, base: Tensor, k: int, *, chunk: int = CHUNK) -> tuple[T
     check_rows(query, base, chunk)
     if not 1 <= k <= len(base):
         raise DataError(f"k: found {k}, wanted 1 to {len(base)}, the rows that are searched")
-    found = [best_columns(scores, k) for _, scores in score_chunks(query, base, chunk)]
-    if not found:
-        return query.new_zeros(0, k), torch.zeros(0, k, dtype=torch.long, device=query.device)
-    return torch.cat([scores for scores, _ in found]), torch.cat([columns for _, columns in found])
-
-
-def best_columns(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Return the ``k`` largest scores of each row, [Q, k], and their columns; ties go to the lower column."""
-    last = scores.topk(k, 1).values[:, -1:]
-    above, level = scores > last, scores == last
-    kept = above | (level & (level.cumsum(1, dtype=torch.int32) <= k - above.sum(1, keepdim=True)))
-    columns = kept.nonzero()[:, 1].view(len(scores), k)  # ascending in each row
-    values, order = scores.gather(1, columns).sort(stable=True, dim=1, descending=True)
-    return values, columns.gather(1, order)
+    values, columns = [query.new_zeros(0, k)], [torch.zeros(0, k, dtype=torch.long, device=query.device)]
+    for _, scores in score_chunks(query, base, chunk):
+        columns.append(stable_top_k(scores, k))
+        values.append(scores.gather(1, columns[-1]))
+    return torch.cat(values), torch.cat(columns)
 
 
 def rank_of(query: Tensor, base: Tensor, pairs: Tensor, *, chunk: int = CHUNK) -> Tensor:

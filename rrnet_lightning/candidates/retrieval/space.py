@@ -12,6 +12,12 @@ from rrnet_lightning.candidates.contract import cross_fit
 from rrnet_lightning.errors import DataError
 
 Side = Literal["source", "target"]
+SIDES: tuple[Side, Side] = ("source", "target")
+
+
+def other(side: Side) -> Side:
+    """The other one."""
+    return "target" if side == "source" else "source"
 
 
 class Space(nn.Module, ABC):
