@@ -12,6 +12,7 @@ from rrnet_lightning.candidates.retrieval.space import SIDES, Side, other
 from rrnet_lightning.data.tables.labels import Labels
 from rrnet_lightning.data.tables.split import By, units
 from rrnet_lightning.errors import DataError
+from rrnet_lightning.evidence.matching import without_partner
 from rrnet_lightning.evidence.reference import Reference
 from rrnet_lightning.evidence.seen import Seen
 from rrnet_lightning.graph.knn import stable_top_k
@@ -157,15 +158,21 @@ def fold_pairs(index: Tensor, by: By, folds: int, repeats: int, seed: int) -> It
         yield hidden[unit]
 
 
-def who_asks(truth: Tensor, by: By, sizes: tuple[int, int]) -> tuple[dict[Side, Tensor], dict[Side, Tensor]]:
+def who_asks(
+    truth: Tensor, by: By, sizes: tuple[int, int], known: Tensor | None = None
+) -> tuple[dict[Side, Tensor], dict[Side, Tensor]]:
     """Return the rows of each side that ask, and those among which the other side's queries search.
 
-    New rows ask. Where both ends are new, they search among each other; else among all.
+    New rows ask: those of the pairs asked or, with ``known``, all that have no known partner. Where both ends are new,
+    they search among each other; else among all.
 
     Shapes:
-        truth: [2, A] long, the pairs asked. sizes: rows of the two tables.
+        truth: [2, A] long, the pairs asked. sizes: rows of the two tables. known: [2, P] long, the known pairs.
     """
-    rows: dict[Side, Tensor] = {side: truth[i].unique() for i, side in enumerate(SIDES)}
+    rows: dict[Side, Tensor] = {
+        side: truth[i].unique() if known is None else without_partner(sizes[i], known[i])
+        for i, side in enumerate(SIDES)
+    }
     none = torch.empty(0, dtype=torch.long)
     queries: dict[Side, Tensor] = {
         "source": rows["source"] if by != "targets" else none,

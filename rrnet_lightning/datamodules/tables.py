@@ -23,6 +23,7 @@ from rrnet_lightning.datamodules.table_blocks import Blocks, Scales, measure
 from rrnet_lightning.datamodules.table_view import Order, View, fold_pairs, members, who_asks
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.bridge import unit
+from rrnet_lightning.evidence.matching import self_training
 from rrnet_lightning.evidence.reference import Reference
 from rrnet_lightning.evidence.seen import Bridges
 
@@ -71,6 +72,11 @@ class TablesDataModule(LearntDataModule):
         top_k: candidates of a query.
         intra: neighbours of a row in the intra graph.
         mode: ``inductive``: what is said of a query depends on no other query. ``transductive``: they answer together.
+        unlabelled: in transductive mode, all rows without a known partner ask in training too, so that a fold is as
+            crowded as the matching of two whole tables with few known pairs. Their answers are not read.
+        self_training: in transductive mode, rounds in which rows without a known partner that are each other's nearest
+            join the known pairs of the generator, which is fitted again; see
+            :func:`rrnet_lightning.evidence.matching.self_training`. Meant for few known pairs.
         folds: parts that the training pairs are cut into.
         repeats: how many times they are cut, each at random.
         batch_size: queries of a batch; null: all of a fold and of a direction, 1,024 in ``predict``. Always all in
@@ -108,6 +114,8 @@ class TablesDataModule(LearntDataModule):
         top_k: int = 20,
         intra: int = 5,
         mode: Mode = "inductive",
+        unlabelled: bool = False,
+        self_training: int = 0,
         folds: int = 5,
         repeats: int = 1,
         batch_size: int | None = None,
@@ -115,7 +123,8 @@ class TablesDataModule(LearntDataModule):
     ) -> None:
         super().__init__()
         least = {"top_k": (top_k, 1), "intra": (intra, 0), "folds": (folds, 2), "repeats": (repeats, 1)}
-        for option, (found, lowest) in (least | {"num_workers": (num_workers, 0)}).items():
+        least |= {"num_workers": (num_workers, 0), "self_training": (self_training, 0)}
+        for option, (found, lowest) in least.items():
             if found < lowest:
                 raise DataError(f"{option}: found {found}, wanted at least {lowest}")
         if batch_size is not None and batch_size < 1:
@@ -128,6 +137,10 @@ class TablesDataModule(LearntDataModule):
         self.split, self.shares, self.seed = split, (val_share, test_share), seed
         self.generator, self.relations = generator or CCA(), relations or Bridges()
         self.order, self.top_k, self.intra, self.mode = order, top_k, intra, mode
+        self.unlabelled, self.self_training = unlabelled, self_training
+        for option in ("unlabelled", "self_training"):
+            if mode == "inductive" and getattr(self, option):
+                raise DataError(f"{option}: found it with mode inductive, wanted transductive: it reads other queries")
         self.folds, self.repeats, self.batch_size, self.num_workers = folds, repeats, batch_size, num_workers
         self.tables: dict[Side, Tensor] = {}
         self._views: dict[Stage, list[View]] = {}
@@ -236,10 +249,11 @@ class TablesDataModule(LearntDataModule):
         """One view of the pairs ``known`` and ``asked``, given by their numbers."""
         pairs, weight = self.pairs.index[:, known], self.pairs.weight[known]
         source, target = self.tables["source"], self.tables["target"]
-        space = self.generator.fit(source, target, pairs, weight, seed=self.seed)
+        space = self_training(self.generator, source, target, pairs, weight, rounds=self.self_training, seed=self.seed)
         reference = Reference(source, target, pairs, weight, space, self.relations, self.member)
         truth = self.pairs.index[:, asked]
-        queries, base = who_asks(truth, self.split, (len(source), len(target)))
+        sizes = len(source), len(target)
+        queries, base = who_asks(truth, self.split, sizes, pairs if self.unlabelled else None)
         return View(self.tables, reference, truth, queries, base, self.top_k, self.order, self.member)
 
     def train_dataloader(self) -> DataLoader[HeteroData]:

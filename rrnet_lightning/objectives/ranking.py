@@ -10,7 +10,7 @@ from torchmetrics import MetricCollection
 
 from rrnet_lightning.metrics import retrieval_metrics
 from rrnet_lightning.objectives.base import Asked, Objective
-from rrnet_lightning.objectives.matching import sinkhorn
+from rrnet_lightning.objectives.matching import assign, sinkhorn
 from rrnet_lightning.objectives.segments import cross_entropy, log_softmax, per_node, share
 
 
@@ -31,8 +31,9 @@ class RankingObjective(Objective):
         k: the k of the recall@k metrics.
         map_at: how many of the best items count in mAP and nDCG; None: all.
         readout: ``softmax``: a pair's score depends on its source's candidates alone, or for ``per_edge`` on itself
-            alone (a sigmoid). ``sinkhorn``: see :func:`sinkhorn`. It is transductive: the queries of a batch answer
-            together, so that what is said of one depends on the others and on how the batch was made.
+            alone (a sigmoid). ``sinkhorn``: see :func:`sinkhorn`. ``assignment``: the pairs of the best one-to-one
+            matching rank first, see :func:`assign`. Both are transductive: the queries of a batch answer together, so
+            that what is said of one depends on the others and on how the batch was made.
 
     Raises:
         ValueError: ``temperature`` is not positive, or ``k`` or ``map_at`` holds a number below 1.
@@ -44,7 +45,7 @@ class RankingObjective(Objective):
         temperature: float = 1.0,
         k: Sequence[int] = (1, 5, 10),
         map_at: int | None = None,
-        readout: Literal["softmax", "sinkhorn"] = "softmax",
+        readout: Literal["softmax", "sinkhorn", "assignment"] = "softmax",
         class_share: float = 0.0,
     ) -> None:
         super().__init__()
@@ -88,15 +89,23 @@ class RankingObjective(Objective):
         return {"loss": self.kind, "class_share": self.class_share, **options}
 
     def predict(self, logits: Tensor, asked: Asked) -> Tensor:
-        """Probability of each pair: by softmax over all asked edges of its source, or sigmoid, or Sinkhorn."""
+        """Probability of each pair: by softmax over all asked edges of its source, or sigmoid, or Sinkhorn.
+
+        With ``assignment`` half of it, and one half more for the pairs that are matched.
+        """
         if self.readout == "sinkhorn":
             return self.measured(logits, asked).exp()
-        logits = logits / self.temperature
-        return logits.sigmoid() if self.kind == "per_edge" else log_softmax(logits, asked.ends[0]).exp()
+        scaled = logits / self.temperature
+        score = scaled.sigmoid() if self.kind == "per_edge" else log_softmax(scaled, asked.ends[0]).exp()
+        return (score + assign(logits, asked.ends)) / 2 if self.readout == "assignment" else score
 
     def measured(self, logits: Tensor, asked: Asked) -> Tensor:
-        """The logits, or Sinkhorn's log-scores: a query's pairs are ranked by them, in both directions."""
-        return sinkhorn(logits / self.temperature, asked.ends) if self.readout == "sinkhorn" else logits
+        """The logits, or Sinkhorn's log-scores, or the logits with those matched on top: they rank both directions."""
+        if self.readout == "sinkhorn":
+            return sinkhorn(logits / self.temperature, asked.ends)
+        if self.readout == "assignment" and len(logits):
+            return logits + assign(logits, asked.ends) * (1 + logits.max() - logits.min())
+        return logits
 
     def metrics(self, prefix: str) -> MetricCollection:
         """Recall, ranks, mAP and nDCG both ways: see :class:`rrnet_lightning.metrics.retrieval.Retrieval`."""

@@ -15,6 +15,7 @@ from rrnet_lightning.data.tables.pairs import as_pairs
 from rrnet_lightning.datamodules.table_blocks import Blocks
 from rrnet_lightning.datamodules.tables import TablesDataModule
 from rrnet_lightning.errors import DataError
+from rrnet_lightning.evidence.matching import self_training
 from rrnet_lightning.evidence.seen import Bridges
 from rrnet_lightning.graph.schema import INTER, PAIR, SUPPORT
 from rrnet_lightning.module import RRNetModule
@@ -147,6 +148,23 @@ def test_what_is_new_asks_and_known_partners_are_no_candidates(
         assert not any({s, t} & {end for pair in known for end in pair} for s, t in truth.T.tolist())
 
 
+def test_unlabelled_rows_ask_in_training_too(tables: list[Tensor]) -> None:
+    data = task(tables, mode="transductive", unlabelled=True)
+    for view in data.views("train"):
+        known, asked = (set(pairs[0].tolist()) for pairs in (view.reference.pairs, view.truth))
+        assert set(view.queries["source"].tolist()) == set(range(ROWS)) - known == asked | set(range(80, ROWS))
+        assert torch.equal(view.queries["source"], view.base["source"])
+    assert data.views("test")[0].base["target"].tolist() == list(TEST)
+
+
+def test_the_generator_trains_itself_without_the_pairs_of_the_fold(tables: list[Tensor]) -> None:
+    data = task(tables, mode="transductive", self_training=2)
+    one, two = data.tables["source"], data.tables["target"]
+    for view in data.views("train"):
+        space = self_training(data.generator, one, two, view.reference.pairs, rounds=2)
+        torch.testing.assert_close(view.look("source", torch.arange(5)).vectors[-1], space.source(one[:5]))
+
+
 def test_classes_of_known_rows_vote_and_make_pairs_relevant(tables: list[Tensor]) -> None:
     classes = Labels(("a", "b", "c"), torch.nn.functional.one_hot(torch.arange(ROWS) % 3, 3).bool())
     relations = Bridges(neighbours=4, hubness=4, supports=2, classes=True)
@@ -173,6 +191,9 @@ def test_batches_of_some_queries_say_what_one_of_all_says(tables: list[Tensor]) 
         ({"folds": 1}, "folds: found 1, wanted at least 2"),
         ({"folds": 81}, "folds: found 81, wanted at most 80"),
         ({"batch_size": 0}, "batch_size: found 0"),
+        ({"self_training": -1}, "self_training: found -1, wanted at least 0"),
+        ({"self_training": 1}, "self_training: found it with mode inductive, wanted transductive"),
+        ({"unlabelled": True}, "unlabelled: found it with mode inductive, wanted transductive"),
     ],
 )
 def test_options_out_of_range_are_named(tables: list[Tensor], options: dict[str, Any], message: str) -> None:

@@ -71,6 +71,15 @@ def test_probabilities_are_over_the_sources_pairs() -> None:
     assert share[-1] == 1
 
 
+def test_assignment_readout_ranks_the_best_matching_first() -> None:
+    """Both sources prefer target 0, and source 0 more so."""
+    scores, ends = torch.tensor([3.0, 0.0, 1.0, 0.8]), torch.tensor([[0, 0, 1, 1], [0, 1, 0, 1]])
+    objective, asked = RankingObjective(readout="assignment"), Asked(ends, torch.zeros(4))
+    share = scores.view(2, 2).softmax(1).reshape(-1)
+    torch.testing.assert_close(objective.predict(scores, asked), (share + torch.tensor([1.0, 0, 0, 1])) / 2)
+    torch.testing.assert_close(objective.measured(scores, asked), scores + torch.tensor([4.0, 0, 0, 4]))
+
+
 def test_sinkhorn_readout_asks_all_queries_together() -> None:
     asked = Asked(ENDS, Y)
     objective = RankingObjective(temperature=0.5, readout="sinkhorn")
