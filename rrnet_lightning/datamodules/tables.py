@@ -23,10 +23,12 @@ from rrnet_lightning.datamodules.table_blocks import Blocks, Scales, measure
 from rrnet_lightning.datamodules.table_view import Order, View, fold_pairs, members, who_asks
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.bridge import unit
-from rrnet_lightning.evidence.matching import self_training
+from rrnet_lightning.evidence.matching import joining, self_training
 from rrnet_lightning.evidence.reference import Reference
 from rrnet_lightning.evidence.seen import Bridges
 
+JOINED = 0.5
+"""Weight as evidence of a pair that joined the known ones; about half of them are right."""
 Mode = Literal["inductive", "transductive"]
 
 
@@ -76,7 +78,8 @@ class TablesDataModule(LearntDataModule):
             crowded as the matching of two whole tables with few known pairs. Their answers are not read.
         self_training: in transductive mode, rounds in which rows without a known partner that are each other's nearest
             join the known pairs of the generator, which is fitted again; see
-            :func:`rrnet_lightning.evidence.matching.self_training`. Meant for few known pairs.
+            :func:`rrnet_lightning.evidence.matching.self_training`. They are evidence too, with half the weight. Meant
+            for few known pairs.
         folds: parts that the training pairs are cut into.
         repeats: how many times they are cut, each at random.
         batch_size: queries of a batch; null: all of a fold and of a direction, 1,024 in ``predict``. Always all in
@@ -250,11 +253,15 @@ class TablesDataModule(LearntDataModule):
         pairs, weight = self.pairs.index[:, known], self.pairs.weight[known]
         source, target = self.tables["source"], self.tables["target"]
         space = self_training(self.generator, source, target, pairs, weight, rounds=self.self_training, seed=self.seed)
-        reference = Reference(source, target, pairs, weight, space, self.relations, self.member)
+        evidence = pairs, weight
+        if self.self_training:
+            joined = joining(space, source, target, pairs)
+            evidence = torch.cat([pairs, joined], 1), torch.cat([weight, weight.new_full((joined.shape[1],), JOINED)])
+        reference = Reference(source, target, *evidence, space, self.relations, self.member)
         truth = self.pairs.index[:, asked]
         sizes = len(source), len(target)
         queries, base = who_asks(truth, self.split, sizes, pairs if self.unlabelled else None)
-        return View(self.tables, reference, truth, queries, base, self.top_k, self.order, self.member)
+        return View(self.tables, reference, pairs, truth, queries, base, self.top_k, self.order, self.member)
 
     def train_dataloader(self) -> DataLoader[HeteroData]:
         """The folds in random order."""

@@ -116,16 +116,27 @@ def self_training(
     if rounds < 0:
         raise DataError(f"rounds: found {rounds}, wanted at least 0")
     space = generator.fit(source, target, pairs, weight, seed=seed)
-    new_source, new_target = without_partner(len(source), pairs[0]), without_partner(len(target), pairs[1])
     known = torch.ones(pairs.size(1), device=pairs.device) if weight is None else weight
     for _ in range(rounds):
-        with torch.inference_mode():
-            ends = space.source(source[new_source]), space.target(target[new_target])
-            found = mutual_nearest(*ends, rule=rule, k=k)
-        joined = torch.stack([new_source[found[0]], new_target[found[1]]])
+        joined = joining(space, source, target, pairs, rule=rule, k=k)
         all_weights = torch.cat([known, known.new_ones(joined.size(1))])
         space = generator.fit(source, target, torch.cat([pairs, joined], 1), all_weights, seed=seed)
     return space
+
+
+def joining(space: Space, source: Tensor, target: Tensor, pairs: Tensor, *, rule: Rule = "csls", k: int = 10) -> Tensor:
+    """Return the :func:`mutual_nearest` pairs of rows without a known partner, [2, J] long, rows of both tables.
+
+    Shapes:
+        source, target: [N_s, D_s] and [N_t, D_t] features of both tables. pairs: [2, P] long, known pairs.
+
+    Raises:
+        DataError: as :func:`mutual_nearest`.
+    """
+    free = without_partner(len(source), pairs[0]), without_partner(len(target), pairs[1])
+    with torch.inference_mode():
+        found = mutual_nearest(space.source(source[free[0]]), space.target(target[free[1]]), rule=rule, k=k)
+    return torch.stack([row[some] for row, some in zip(free, found, strict=True)])
 
 
 def without_partner(size: int, row: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from rrnet_lightning.data.tables.pairs import as_pairs
 from rrnet_lightning.datamodules.table_blocks import Blocks
 from rrnet_lightning.datamodules.tables import TablesDataModule
 from rrnet_lightning.errors import DataError
-from rrnet_lightning.evidence.matching import self_training
+from rrnet_lightning.evidence.matching import joining, self_training
 from rrnet_lightning.evidence.seen import Bridges
 from rrnet_lightning.graph.schema import INTER, PAIR, SUPPORT
 from rrnet_lightning.module import RRNetModule
@@ -161,8 +161,12 @@ def test_the_generator_trains_itself_without_the_pairs_of_the_fold(tables: list[
     data = task(tables, mode="transductive", self_training=2)
     one, two = data.tables["source"], data.tables["target"]
     for view in data.views("train"):
-        space = self_training(data.generator, one, two, view.reference.pairs, rounds=2)
+        space = self_training(data.generator, one, two, view.known, rounds=2)
         torch.testing.assert_close(view.look("source", torch.arange(5)).vectors[-1], space.source(one[:5]))
+        joined = joining(space, one, two, view.known)
+        assert joined.shape[1] and torch.equal(view.reference.pairs, torch.cat([view.known, joined], 1))
+        assert not (joined[:, :, None] == view.known[:, None]).any()
+    assert all(graph[SUPPORT].edge_index.shape[1] for graph in graphs(data, "train"))
 
 
 def test_classes_of_known_rows_vote_and_make_pairs_relevant(tables: list[Tensor]) -> None:
