@@ -5,8 +5,8 @@ python -m benchmarks.tables --task words
 
 Each split has its own known and new pairs. All models learn from the same folds of the known ones, with the settings of
 ``configs/tables.yaml``, which were chosen on validation pairs of splits 0 and 1 of the words. What is finished is kept
-in ``<out>.jsonl`` and not run again, so an interrupted command goes on where it stopped. Transductive models see the
-other queries; a name that ends in ``+sinkhorn`` reads its scores out by Sinkhorn.
+in ``<out>.jsonl`` and not run again, so an interrupted command goes on where it stopped. The table says what a model
+uses; a name that ends in ``+sinkhorn`` reads its scores out by Sinkhorn.
 """
 
 import argparse
@@ -25,7 +25,8 @@ from benchmarks.common.command import finish
 from benchmarks.common.differences import paired_difference
 from benchmarks.common.files import append_row, read_rows, with_ending, write_whole
 from benchmarks.common.jobs import ROOT, Job
-from benchmarks.tables.models import FIXED, LEARNT, MODES, Metrics, learnt, measure, whole
+from benchmarks.tables.models import LEARNT, MODES, Metrics, learnt, measure, whole
+from benchmarks.tables.peers import KNOWN, LABELS, OTHERS, PEERS
 from benchmarks.tables.tasks import TASKS, split
 from rrnet_lightning.cli.runs import git_commit
 from rrnet_lightning.datamodules import TablesDataModule
@@ -52,7 +53,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.tables", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    names = [*FIXED, *LEARNT]
+    names = [*PEERS, *LEARNT]
     parser.add_argument("--task", required=True, choices=sorted(TASKS))
     parser.add_argument("--splits", type=int, default=5, help="random splits, seeds 0, 1, ...")
     parser.add_argument("--models", nargs="+", default=names, choices=names, metavar="MODEL", help=", ".join(names))
@@ -92,8 +93,8 @@ def _work(options: argparse.Namespace, command: str, console: Console) -> list[J
 
 def _names(name: str, mode: str) -> list[str]:
     """Rows that a model gives in a mode."""
-    if name in FIXED:
-        return [name] if FIXED[name][0] == mode else []
+    if name in PEERS:
+        return [name] if PEERS[name].mode == mode else []
     return [name] if mode == "inductive" else [name, f"{name}+sinkhorn"]
 
 
@@ -103,8 +104,9 @@ def _run(data: TablesDataModule, key: str, name: str, seed: int, command: str) -
     def row(model: str, metrics: Metrics) -> Row:
         return Row(key, model, data.mode, seed, metrics, time.monotonic() - start, str(git_commit()), command)
 
-    if name in FIXED:
-        yield row(name, whole(data, FIXED[name][1]))
+    if name in PEERS:
+        (view,) = data.views("test")
+        yield row(name, whole(view, PEERS[name].scores(data, view)))
         return
     model = learnt(LEARNT[name], data, seed, task.class_share)
     yield row(name, measure(data, model))
@@ -119,9 +121,9 @@ def tabulate(options: argparse.Namespace, rows: Sequence[Row], command: str) -> 
     for mode in MODES:
         own = [row for row in rows if row.mode == mode]
         reference = "rrnet" if mode == "inductive" else "rrnet+sinkhorn"
-        head = ["model", *METRICS, f"{reference} − it, recall@1", "splits", "s"]
+        head = ["model", "uses", *METRICS, f"{reference} − it, recall@1", "splits", "s"]
         lines += [f"## {mode.capitalize()}", "", f"| {' | '.join(head)} |"]
-        lines += ["|---" * (len(METRICS) + 4) + "|"]
+        lines += ["|---" * (len(METRICS) + 5) + "|"]
         best = {row.split: row for row in own if row.model == reference}
         for name in dict.fromkeys(row.model for row in own):
             found = {row.split: row for row in own if row.model == name}
@@ -132,13 +134,21 @@ def tabulate(options: argparse.Namespace, rows: Sequence[Row], command: str) -> 
                 ours, theirs = ([100 * by[s].metrics["recall@1"] for s in both] for by in (best, found))
                 gain = str(paired_difference(ours, theirs))
             seconds = mean(row.seconds for row in found.values())
-            lines.append(f"| {name} | {' | '.join(cells)} | {gain} | {len(found)} | {seconds:.0f} |")
+            cells = [name, _uses(name, mode, options.task), *cells, gain, str(len(found)), f"{seconds:.0f}"]
+            lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
     lines += [
         "Mean ± standard deviation over splits; mrr is a share, all else in %. A difference is the mean over splits,"
     ]
     lines += ["paired, with its 95 % t-interval. `source/`: queries are sources. Else the mean of both directions.", ""]
     write_whole(with_ending(options.out, ".md"), "\n".join(lines).encode())
+
+
+def _uses(name: str, mode: str, task: str) -> str:
+    """What a model reads beside its query, the rows that are searched, and the generator."""
+    if name in PEERS:
+        return ", ".join(PEERS[name].uses) or "–"
+    return ", ".join([KNOWN] + [LABELS] * (TASKS[task].class_share > 0) + [OTHERS] * (mode == "transductive"))
 
 
 def _spread(values: list[float]) -> str:

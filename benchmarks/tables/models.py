@@ -1,24 +1,25 @@
-"""What is compared: ways to rank the same base, each ``(data, seed) -> metrics of the test``."""
+"""What learns from the folds, and how all are measured."""
 
+import copy
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.candidates.retrieval.space import SIDES, Side, other
+from benchmarks.tables.peers import Scores
+from rrnet_lightning.candidates.retrieval.space import SIDES, other
 from rrnet_lightning.datamodules import TablesDataModule
-from rrnet_lightning.datamodules.table_blocks import Blocks
-from rrnet_lightning.datamodules.table_view import Order, View
+from rrnet_lightning.datamodules.table_blocks import FLAGS, Blocks
+from rrnet_lightning.datamodules.table_view import View
+from rrnet_lightning.evidence.seen import Bridges
 from rrnet_lightning.graph.schema import INTER
 from rrnet_lightning.module import RRNetModule, asked_of
-from rrnet_lightning.objectives import RankingObjective, sinkhorn
+from rrnet_lightning.objectives import RankingObjective
 
 EPOCHS, LEARNING_RATE, DECAY, HIDDEN, DROPOUT = 12, 6e-3, 1e-2, 48, 0.2
 Metrics = dict[str, float]
-Scores = Callable[[HeteroData], Tensor]
 
 
 def graphs(data: TablesDataModule, stage: str) -> Iterable[HeteroData]:
@@ -72,6 +73,38 @@ def rrnet(data: TablesDataModule, units: tuple[str, ...] = ("inter", "pair", "in
     ).network
 
 
+class Without(nn.Module):
+    """RR-Net that does not see some of what the relations say: zeros, the mean, stand in their columns.
+
+    Candidates and messages of known pairs are those of ``rrnet``: the difference is what the columns bring.
+    """
+
+    def __init__(self, data: TablesDataModule, left_out: str) -> None:
+        super().__init__()
+        self.network = rrnet(data)
+        names = columns(data.relations)
+        self.edge, self.node = (torch.tensor([left_out not in name for name in side]) for side in names)
+
+    def forward(self, graph: HeteroData) -> Tensor:
+        """Score every pair of a copy of the graph."""
+        graph = copy.copy(graph)
+        graph[INTER].edge_attr = graph[INTER].edge_attr * self.edge
+        for side in SIDES:
+            graph[side].x = graph[side].x * self.node
+        scores: Tensor = self.network(graph)
+        return scores
+
+
+def columns(relations: Bridges) -> tuple[list[str], list[str]]:
+    """What each column of an edge and of a node says: of the ``bridge``, of ``hubness``, or of both."""
+    spaces = relations.bridged
+    node = ["bridge"] * 2 * spaces
+    if relations.hubness:
+        node += ["hubness"] + ["hubness of the bridge"] * 2 * spaces
+    edge = ["flag"] * FLAGS + ["score"] + ["bridge"] * (3 + relations.classes) * spaces
+    return edge + node * 2, node
+
+
 def learnt(
     make: Callable[[TablesDataModule], nn.Module], data: TablesDataModule, seed: int, class_share: float
 ) -> nn.Module:
@@ -94,7 +127,7 @@ def learnt(
 
 
 @torch.no_grad()
-def measure(data: TablesDataModule, scores: Scores, readout: str = "softmax") -> Metrics:
+def measure(data: TablesDataModule, scores: Callable[[HeteroData], Tensor], readout: str = "softmax") -> Metrics:
     """Metrics of the test, over the whole ranking."""
     objective = RankingObjective(readout=readout)  # type: ignore[arg-type]
     metrics = objective.metrics("")
@@ -103,13 +136,10 @@ def measure(data: TablesDataModule, scores: Scores, readout: str = "softmax") ->
     return {name: float(value) for name, value in metrics.compute().items()}
 
 
-def whole(data: TablesDataModule, rank: Callable[[View, Side], Tensor]) -> Metrics:
+def whole(view: View, scores: Scores) -> Metrics:
     """Metrics of a score of every query and every row of the base: no candidates, nothing missed."""
-    (view,) = data.views("test")
-    objective = RankingObjective()
-    metrics = objective.metrics("")
+    metrics = RankingObjective().metrics("")
     for number, side in enumerate(SIDES):
-        score = rank(view, side)
         query, base = view.queries[side], view.base[other(side)]
         rows = torch.stack([query.repeat_interleave(len(base)), base.repeat(len(query))])
         rows = rows if number == 0 else rows.flip(0)
@@ -119,44 +149,19 @@ def whole(data: TablesDataModule, rank: Callable[[View, Side], Tensor]) -> Metri
         relevant = true
         if view.member is not None:
             relevant = (view.member["source"][rows[0]] & view.member["target"][rows[1]]).any(1)
-        none = rows.new_zeros(0, 2)
-        metrics.update(
-            preds=score.reshape(-1), rows=rows, target=true, relevant=relevant, asks=asks, missed=(none,) * 4
-        )
+        none, preds = rows.new_zeros(0, 2), scores[side].reshape(-1)
+        metrics.update(preds=preds, rows=rows, target=true, relevant=relevant, asks=asks, missed=(none,) * 4)
     return {name: float(value) for name, value in metrics.compute().items()}
 
 
-def ordered(order: Order, view: View, side: Side) -> Tensor:
-    """The generator's cosine; CSLS with banks of known rows; or the bridge."""
-    return replace(view, order=order).scores(side, view.look(side, view.queries[side]))
-
-
-def csls_of_the_test(view: View, side: Side, k: int = 10) -> Tensor:
-    """CSLS whose banks are the test queries themselves: transductive."""
-    score = ordered("cosine", view, side)
-    return 2 * score - score.topk(k, 0).values.mean(0) - score.topk(k, 1).values.mean(1, keepdim=True)
-
-
-def sinkhorn_of_the_test(view: View, side: Side, temperature: float = 0.03) -> Tensor:
-    """Sinkhorn on the generator's cosines of all test pairs: transductive."""
-    score = ordered("cosine", view, side)
-    ends = torch.cartesian_prod(torch.arange(score.shape[0]), torch.arange(score.shape[1])).T
-    return sinkhorn((score / temperature).reshape(-1), ends).view_as(score)
-
-
-FIXED: dict[str, tuple[str, Callable[[View, Side], Tensor]]] = {
-    "generator": ("inductive", partial(ordered, "cosine")),
-    "csls": ("inductive", partial(ordered, "csls")),
-    "bridge": ("inductive", partial(ordered, "bridge")),
-    "csls-test": ("transductive", csls_of_the_test),
-    "generator-sinkhorn": ("transductive", sinkhorn_of_the_test),
-}
 LEARNT: dict[str, Callable[[TablesDataModule], nn.Module]] = {
     "linear": Linear,
     "pair-mlp": PairMLP,
     "rrnet-one-inter": partial(rrnet, units=("inter",)),
     "rrnet-no-pair": partial(rrnet, units=("inter", "inter")),
     "rrnet-intra": partial(rrnet, units=("intra", "inter", "pair", "inter")),
+    "rrnet-no-bridge": partial(Without, left_out="bridge"),
+    "rrnet-no-hubness": partial(Without, left_out="hubness"),
     "rrnet": rrnet,
 }
 MODES = ("inductive", "transductive")

@@ -31,18 +31,23 @@ def test_models_run_in_both_modes_and_are_not_run_again(
         "--models",
         "generator",
         "csls",
-        "bridge",
         "csls-test",
-        "generator-sinkhorn",
+        "self-training",
         "linear",
         "pair-mlp",
+        "rrnet-no-bridge",
         "rrnet",
     ]
     assert main(args) == 0
     said = capsys.readouterr().out
-    assert said.count("split 0") == 14 and "split 1, rrnet+sinkhorn, transductive" in said
+    assert said.count("split 0") == 16 and "split 1, rrnet+sinkhorn, transductive" in said
     table = (tmp_path / "small.md").read_text()
-    assert "## Inductive" in table and "| generator |" in table and "rrnet+sinkhorn − it, recall@1" in table
+    assert "## Inductive" in table and "| generator | – |" in table and "| csls | known rows |" in table
+    assert (
+        "| rrnet | known rows, labels |" in table
+        and "| csls-test | other test queries |" in table
+        and "rrnet+sinkhorn − it, recall@1" in table
+    )
     assert main(args) == 0
     assert "split 0" not in capsys.readouterr().out
-    assert (tmp_path / "small.jsonl").read_text().count("\n") == 28
+    assert (tmp_path / "small.jsonl").read_text().count("\n") == 32
