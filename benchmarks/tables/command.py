@@ -2,6 +2,7 @@
 
 python -m benchmarks.tables --task halves
 python -m benchmarks.tables --task words
+python -m benchmarks.tables --task words-300  # words-1000, words-3000
 
 Each split has its own known and new pairs. All models learn from the same folds of the known ones, with the settings of
 ``configs/tables.yaml``, which were chosen on validation pairs of splits 0 and 1 of the words. What is finished is kept
@@ -76,7 +77,7 @@ def _work(options: argparse.Namespace, command: str, console: Console) -> list[J
     file = with_ending(options.out, ".jsonl")
     done = {(row.model, row.mode, row.split) for row in read_rows(file, Row)}
     for seed in range(options.splits):
-        for mode in options.modes:
+        for mode in (each for each in TASKS[options.task].modes if each in options.modes):
             wanted = [
                 name for name in options.models if any((each, mode, seed) not in done for each in _names(name, mode))
             ]
@@ -118,7 +119,7 @@ def tabulate(options: argparse.Namespace, rows: Sequence[Row], command: str) -> 
     """Write the table: mean and deviation over splits, and RR-Net's difference to each, paired by split."""
     lines = [f"# Two tables: {options.task}", "", f"- command: `{command}`", f"- date: {datetime.now(UTC).isoformat()}"]
     lines += [f"- code: {', '.join(sorted({row.commit for row in rows}))}", ""]
-    for mode in MODES:
+    for mode in TASKS[options.task].modes:
         own = [row for row in rows if row.mode == mode]
         reference = "rrnet" if mode == "inductive" else "rrnet+sinkhorn"
         head = ["model", "uses", *METRICS, f"{reference} − it, recall@1", "splits", "s"]

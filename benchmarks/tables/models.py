@@ -1,7 +1,8 @@
 """What learns from the folds, and how all are measured."""
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, fields
 from functools import partial
 
 import torch
@@ -9,16 +10,18 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
 from benchmarks.tables.peers import Scores
-from rrnet_lightning.candidates.retrieval.space import SIDES, other
+from rrnet_lightning.candidates.retrieval.space import SIDES, Side, other
 from rrnet_lightning.datamodules import TablesDataModule
 from rrnet_lightning.datamodules.table_blocks import FLAGS, Blocks
-from rrnet_lightning.datamodules.table_view import View
-from rrnet_lightning.evidence.seen import Bridges
+from rrnet_lightning.datamodules.table_view import View, place, search
+from rrnet_lightning.evidence.seen import Bridges, Seen
 from rrnet_lightning.graph.schema import INTER
 from rrnet_lightning.module import RRNetModule, asked_of
+from rrnet_lightning.nn.rrnet import Unit
 from rrnet_lightning.objectives import RankingObjective
 
 EPOCHS, LEARNING_RATE, DECAY, HIDDEN, DROPOUT = 12, 6e-3, 1e-2, 48, 0.2
+BEST = 1000  # items of a ranking that are kept
 Metrics = dict[str, float]
 
 
@@ -58,14 +61,21 @@ class PairMLP(nn.Module):
         return scores
 
 
-def rrnet(data: TablesDataModule, units: tuple[str, ...] = ("inter", "pair", "inter")) -> nn.Module:
-    """RR-Net with the settings of ``configs/tables.yaml``."""
+def rrnet(data: TablesDataModule, *, pair: bool = True, before: tuple[Unit, ...] = ()) -> nn.Module:
+    """RR-Net with the settings of ``configs/tables.yaml``; without ``pair`` units where no pair supports another."""
+    pair = pair and data.relations.supports > 0
+    middle: tuple[Unit, ...] = ("pair",) if pair else ()
+    return network(data, (*before, "inter", *middle, "inter"))
+
+
+def network(data: TablesDataModule, units: Sequence[Unit]) -> nn.Module:
+    """RR-Net of these units."""
     return RRNetModule(
         data.source_dim,
         data.target_dim,
         data.edge_dim,
         HIDDEN,
-        units,  # type: ignore[arg-type]
+        units,
         residual=True,
         prior=True,
         dropout=DROPOUT,
@@ -136,30 +146,44 @@ def measure(data: TablesDataModule, scores: Callable[[HeteroData], Tensor], read
     return {name: float(value) for name, value in metrics.compute().items()}
 
 
+@dataclass(eq=False)
+class Scored(View):
+    """A view whose queries rank the base by scores [queries, base] of each side."""
+
+    given: Scores = field(default_factory=dict)
+
+    def scores(self, side: Side, query: Seen) -> Tensor:
+        """Copy of the scores."""
+        return self.given[side].clone()
+
+
 def whole(view: View, scores: Scores) -> Metrics:
-    """Metrics of a score of every query and every row of the base: no candidates, nothing missed."""
-    metrics = RankingObjective().metrics("")
+    """Metrics of a score of every query and every row of the base; the best stand for all but the ranks behind them."""
+    parts = {each.name: getattr(view, each.name) for each in fields(View)}
+    scored, metrics = Scored(**parts | {"top_k": BEST}, given=scores), RankingObjective().metrics("")
     for number, side in enumerate(SIDES):
-        query, base = view.queries[side], view.base[other(side)]
-        rows = torch.stack([query.repeat_interleave(len(base)), base.repeat(len(query))])
-        rows = rows if number == 0 else rows.flip(0)
-        true = rows[0] == rows[1]
-        asks = torch.zeros(len(true), 2, dtype=torch.bool)
+        queries = view.queries[side]
+        found = search(scored, side, queries, view.look(side, queries))
+        asks = torch.zeros(len(found.y), 2, dtype=torch.bool)
         asks[:, number] = True
-        relevant = true
-        if view.member is not None:
-            relevant = (view.member["source"][rows[0]] & view.member["target"][rows[1]]).any(1)
-        none, preds = rows.new_zeros(0, 2), scores[side].reshape(-1)
-        metrics.update(preds=preds, rows=rows, target=true, relevant=relevant, asks=asks, missed=(none,) * 4)
+        each = scores[side].gather(1, place(found.pairs[1 - number], view.base[other(side)]).view(len(queries), -1))
+        missed = [queries.new_zeros(0, 2)] * 4
+        for kind, ranks in enumerate((found.missed, found.missed if found.relevant is None else found.missed_class)):
+            assert ranks is not None
+            query, column = (ranks > 0).nonzero(as_tuple=True)
+            missed[2 * number + kind] = torch.stack([queries[query], ranks[query, column]], 1)
+        relevant = found.y if found.relevant is None else found.relevant
+        preds = each.reshape(-1)
+        metrics.update(preds=preds, rows=found.pairs, target=found.y, relevant=relevant, asks=asks, missed=missed)
     return {name: float(value) for name, value in metrics.compute().items()}
 
 
 LEARNT: dict[str, Callable[[TablesDataModule], nn.Module]] = {
     "linear": Linear,
     "pair-mlp": PairMLP,
-    "rrnet-one-inter": partial(rrnet, units=("inter",)),
-    "rrnet-no-pair": partial(rrnet, units=("inter", "inter")),
-    "rrnet-intra": partial(rrnet, units=("intra", "inter", "pair", "inter")),
+    "rrnet-one-inter": partial(network, units=("inter",)),
+    "rrnet-no-pair": partial(rrnet, pair=False),
+    "rrnet-intra": partial(rrnet, before=("intra",)),
     "rrnet-no-bridge": partial(Without, left_out="bridge"),
     "rrnet-no-hubness": partial(Without, left_out="hubness"),
     "rrnet": rrnet,

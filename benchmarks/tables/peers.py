@@ -126,11 +126,15 @@ def k_reciprocal(view: View, side: Side, k1: int = 20, k2: int = 6, share: float
     return (1 - share) * shared / (2 - shared) - share * distance[: len(query), len(query) :]
 
 
-def self_trained(data: TablesDataModule, view: View, rounds: int = 1, k: int = 10) -> Scores:
-    """The generator fitted again with the mutual nearest rows of the test, by CSLS, which answers too."""
-    rows = {side: torch.cat([view.reference.pairs[i], view.queries[side]]).unique() for i, side in enumerate(SIDES)}
+def self_trained(data: TablesDataModule, view: View, rounds: int | None = None, k: int = 10) -> Scores:
+    """The generator fitted again with the mutual nearest rows of the test, by CSLS, which answers too.
+
+    As many rounds as the task's own generator takes, but one at least.
+    """
+    rounds = max(data.self_training, 1) if rounds is None else rounds
+    rows = {side: torch.cat([view.pairs[i], view.queries[side]]).unique() for i, side in enumerate(SIDES)}
     source, target = (view.tables[side][rows[side]] for side in SIDES)
-    pairs = torch.stack([place(view.reference.pairs[i], rows[side]) for i, side in enumerate(SIDES)])
+    pairs = torch.stack([place(view.pairs[i], rows[side]) for i, side in enumerate(SIDES)])
     space = self_training(data.generator, source, target, pairs, rounds=rounds, k=k, seed=data.seed)
     query = space.source(view.tables["source"][view.queries["source"]])
     base = space.target(view.tables["target"][view.queries["target"]])

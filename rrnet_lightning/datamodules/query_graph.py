@@ -96,7 +96,7 @@ class _Spoken:
         speaks, hears, alike = none, none, torch.empty(0, 0)
         if reference.relations.supports:
             speaks, hears, alike = reference.supports(seen["source"], seen["target"], ends)
-            sure = speaks < view.known.shape[1]  # a pair that joined is asked
+            sure = speaks < view.pairs.shape[1]  # a pair that joined is asked
             speaks, hears, alike = speaks[sure], hears[sure], alike[sure]
         known, speaker = speaks.unique(return_inverse=True)
         near = {side: each.near[0][1][:, :intra] for side, each in seen.items()}

@@ -28,7 +28,7 @@ class View:
     Attributes:
         tables: [N, D] features of sources and targets.
         reference: made of the known pairs, and of those that joined them in self-training, which come last.
-        known: [2, P] long, the known pairs.
+        pairs: [2, P] long, the known pairs.
         truth: [2, A] long, true pairs that are asked.
         queries: rows of each side that ask, ascending; a side may have none.
         base: rows of each side among which the other side's queries search, ascending.
@@ -41,7 +41,7 @@ class View:
 
     tables: dict[Side, Tensor]
     reference: Reference
-    known: Tensor
+    pairs: Tensor
     truth: Tensor
     queries: dict[Side, Tensor]
     base: dict[Side, Tensor]
@@ -103,7 +103,7 @@ def search(view: View, side: Side, rows: Tensor, seen: Seen) -> Found:
     base = view.base[other(side)]
     scores = view.scores(side, seen)
     here, there = (0, 1) if side == "source" else (1, 0)
-    known, truth = (_within(pairs[[here, there]], rows, base) for pairs in (view.known, view.truth))
+    known, truth = (_within(pairs[[here, there]], rows, base) for pairs in (view.pairs, view.truth))
     scores[known[0], known[1]] = -torch.inf
     k = min(view.top_k, int((scores > -torch.inf).sum(1).min())) if len(rows) else 0
     columns = stable_top_k(scores, k)

@@ -161,11 +161,11 @@ def test_the_generator_trains_itself_without_the_pairs_of_the_fold(tables: list[
     data = task(tables, mode="transductive", self_training=2)
     one, two = data.tables["source"], data.tables["target"]
     for view in data.views("train"):
-        space = self_training(data.generator, one, two, view.known, rounds=2)
+        space = self_training(data.generator, one, two, view.pairs, rounds=2)
         torch.testing.assert_close(view.look("source", torch.arange(5)).vectors[-1], space.source(one[:5]))
-        joined = joining(space, one, two, view.known)
-        assert joined.shape[1] and torch.equal(view.reference.pairs, torch.cat([view.known, joined], 1))
-        assert not (joined[:, :, None] == view.known[:, None]).any()
+        joined = joining(space, one, two, view.pairs)
+        assert joined.shape[1] and torch.equal(view.reference.pairs, torch.cat([view.pairs, joined], 1))
+        assert not (joined[:, :, None] == view.pairs[:, None]).any()
     assert all(graph[SUPPORT].edge_index.shape[1] for graph in graphs(data, "train"))
 
 
