@@ -58,18 +58,28 @@ class Frame:
         Raises:
             DataError: names the first row with a number that is negative, 0 or not finite, or with no number.
         """
-        column = self.columns[name]
-        values = _numbers(column)
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            narrow = values.astype(np.float32)
-            bad = np.flatnonzero(~(np.isfinite(narrow) & (narrow > 0)))
-        if len(bad):
-            row = int(bad[0])
-            raise DataError(
-                f"{self.where(row)}: found {name} {column[row].as_py()!r}, wanted a finite number above 0. Correct it; "
-                "to say that the two do not belong together, leave the pair out."
-            )
+        narrow = self._narrow(name)
+        self._refuse(
+            name,
+            ~(np.isfinite(narrow) & (narrow > 0)),
+            "a finite number above 0. Correct it; to say that the two do not belong together, leave the pair out.",
+        )
         return narrow
+
+    def finite(self, name: str) -> NDArray[np.float32]:
+        """Column as finite numbers, [N] float32; DataError names the first row with any other."""
+        narrow = self._narrow(name)
+        self._refuse(name, ~np.isfinite(narrow), "a finite number. Correct it, or leave the row out.")
+        return narrow
+
+    def _narrow(self, name: str) -> NDArray[np.float32]:
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            return _numbers(self.columns[name]).astype(np.float32)
+
+    def _refuse(self, name: str, bad: NDArray[np.bool_], wanted: str) -> None:
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise DataError(f"{self.where(row)}: found {name} {self.columns[name][row].as_py()!r}, wanted {wanted}")
 
 
 def read_frame(path: str | Path, wanted: Sequence[str], optional: Sequence[str] = ()) -> Frame:

@@ -39,11 +39,11 @@ class Pairs:
     unknown: int = 0
     example: str = ""
 
-    def note(self) -> str:
-        """Say in a sentence how many pairs there are and what was left out."""
+    def note(self, what: str = "pairs") -> str:
+        """Say in a sentence how many pairs there are and what was left out; ``what`` they are called."""
         left_out = [f"{self.repeated:,} repeated rows"] * bool(self.repeated)
         left_out += [f"{self.unknown:,} rows with unknown ids ({self.example})"] * bool(self.unknown)
-        return f"{self.index.shape[1]:,} pairs; left out: {' and '.join(left_out) or 'nothing'}."
+        return f"{self.index.shape[1]:,} {what}; left out: {' and '.join(left_out) or 'nothing'}."
 
 
 def read_pairs(
@@ -76,12 +76,10 @@ def read_pairs(
             again with another weight or split, or no row with two known ids.
     """
     frame = read_frame(path, (source, target), (weight, split))
-    names = frame.ids(source), frame.ids(target)
-    ends = np.stack([look_up(names[0], source_ids, num_sources), look_up(names[1], target_ids, num_targets)])
-    known = looks(source_ids, num_sources, "source"), looks(target_ids, num_targets, "target")
+    ends, messages = located(frame, (source_ids, target_ids), (num_sources, num_targets), (source, target))
     weights = frame.positive(weight) if weight in frame else None
     words = frame.ids(split) if split in frame else None
-    return _assemble(ends, weights, words, num_targets, _Messages(frame.where, names, known))
+    return assemble(ends, weights, words, num_targets, messages)
 
 
 def as_pairs(
@@ -114,8 +112,8 @@ def as_pairs(
     weights = frame.positive("weight") if "weight" in frame else None
     known = looks(None, num_sources, "source"), looks(None, num_targets, "target")
     inside = np.where((ends >= 0) & (ends < np.array([[num_sources], [num_targets]])), ends, -1).astype(np.int64)
-    messages = _Messages(frame.where, (frame.ids("source"), frame.ids("target")), known)
-    return _assemble(inside, weights, frame.columns.get("split"), num_targets, messages)
+    messages = Messages(frame.where, (frame.ids("source"), frame.ids("target")), known)
+    return assemble(inside, weights, frame.columns.get("split"), num_targets, messages)
 
 
 def _given(ends: Ints, weight: Tensor | NDArray[Any] | None, split: Sequence[str] | None) -> Frame:
@@ -141,12 +139,14 @@ class _Given(Frame):
 
 
 @dataclass(frozen=True, eq=False)
-class _Messages:
-    """What messages need: the place of a row, the two columns of ids, and how known ids look."""
+class Messages:
+    """What messages need: the place of a row, the two columns of ids, how known ids look, and names of the values."""
 
     where: Callable[[int], str]
     shown: tuple[Any, ...]
-    known: tuple[str, str]
+    known: tuple[str, ...]
+    what: str = "pairs"
+    value: str = "weight"
 
     def unknown(self, ends: Ints, row: int) -> str:
         """Unknown ids of a row and its place."""
@@ -155,7 +155,22 @@ class _Messages:
         return f"{ids} in {self.where(row)}"
 
 
-def _assemble(ends: Ints, weight: Weights | None, words: Any, num_targets: int, messages: _Messages) -> Pairs:
+def located(
+    frame: Frame,
+    ids: tuple[Ids, Ids],
+    sizes: tuple[int, int],
+    columns: tuple[str, str] = ("source", "target"),
+    what: str = "pairs",
+    value: str = "weight",
+) -> tuple[Ints, Messages]:
+    """Rows [2, P] that two columns of ids name, -1 where unknown, and what messages need."""
+    names = tuple(frame.ids(column) for column in columns)
+    ends = np.stack([look_up(*each) for each in zip(names, ids, sizes, strict=True)])
+    known = [looks(*each) for each in zip(ids, sizes, ("source", "target"), strict=True)]
+    return ends, Messages(frame.where, names, tuple(known), what, value)
+
+
+def assemble(ends: Ints, weight: Weights | None, words: Any, num_targets: int, messages: Messages) -> Pairs:
     """Leave out rows with unknown ids, keep repeated ones once. ends: [2, P], -1 where unknown."""
     import pyarrow as pa
 
@@ -164,14 +179,14 @@ def _assemble(ends: Ints, weight: Weights | None, words: Any, num_targets: int, 
     example = messages.unknown(ends, int(np.argmax((ends < 0).any(axis=0)))) if unknown else ""
     if not len(rows):
         raise DataError(
-            f"pairs: found {example}, and no row whose source and target are both known; "
-            f"{' and '.join(messages.known)}. Give the pairs the ids of the two tables."
+            f"{messages.what}: found {example}, and no row whose source and target are both known; "
+            f"{' and '.join(messages.known)}. Give them the ids of the tables."
         )
     key = ends[0, rows] * num_targets + ends[1, rows]
     _, first, again = np.unique(key, return_index=True, return_inverse=True)
     before = rows[first[again]]
     weights = np.ones(ends.shape[1], dtype=np.float32) if weight is None else weight
-    _refuse_conflict(weights, rows, before, "weight", messages)
+    _refuse_conflict(weights, rows, before, messages.value, messages)
     if words is not None:
         codes = words.combine_chunks().dictionary_encode()
         _refuse_conflict(np.asarray(codes.indices), rows, before, "split", messages, codes.dictionary)
@@ -187,7 +202,7 @@ def _assemble(ends: Ints, weight: Weights | None, words: Any, num_targets: int, 
 
 
 def _refuse_conflict(
-    values: NDArray[Any], rows: Ints, before: Ints, name: str, messages: _Messages, words: Any = None
+    values: NDArray[Any], rows: Ints, before: Ints, name: str, messages: Messages, words: Any = None
 ) -> None:
     """DataError for the first row that repeats a pair with another value. rows, before: [R] row, its first one."""
     bad = np.flatnonzero(values[rows] != values[before])
