@@ -1,6 +1,6 @@
 """What one stage, or one fold of training, knows and asks of two tables, and which candidates its queries have."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -184,7 +184,7 @@ def who_asks(
     return queries, rows if by == "both" else everyone
 
 
-def members(labels: dict[Side, Labels]) -> dict[Side, Tensor] | None:
+def members(labels: Mapping[Side, Labels]) -> dict[Side, Tensor] | None:
     """Classes of both sides in common columns, [N, C] bool each; None unless both have labels.
 
     Raises:

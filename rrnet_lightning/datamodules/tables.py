@@ -13,13 +13,14 @@ from torch_geometric.data import HeteroData
 from rrnet_lightning.candidates.retrieval import CCA, SpaceGenerator
 from rrnet_lightning.candidates.retrieval.space import SIDES, Side
 from rrnet_lightning.data.tables.features import FeatureTable, read_features
-from rrnet_lightning.data.tables.labels import Labels, read_labels
-from rrnet_lightning.data.tables.pairs import Pairs, read_pairs
+from rrnet_lightning.data.tables.labels import Labels
+from rrnet_lightning.data.tables.pairs import Pairs
 from rrnet_lightning.data.tables.split import By, Part, given_split, split_pairs
 from rrnet_lightning.datamodules.batches import Stage
 from rrnet_lightning.datamodules.draws import resumable
 from rrnet_lightning.datamodules.learnt import LearntDataModule
 from rrnet_lightning.datamodules.table_blocks import Blocks, Scales, measure
+from rrnet_lightning.datamodules.table_files import TableContent, TableFiles
 from rrnet_lightning.datamodules.table_view import Order, View, fold_pairs, members, who_asks
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.bridge import unit
@@ -132,10 +133,13 @@ class TablesDataModule(LearntDataModule):
                 raise DataError(f"{option}: found {found}, wanted at least {lowest}")
         if batch_size is not None and batch_size < 1:
             raise DataError(f"batch_size: found {batch_size}, wanted at least 1, or null for all queries at once")
-        self.paths = {"source": source_path, "target": target_path, "pairs": pairs_path}
-        self.ids = {"source": source_ids, "target": target_ids}
-        self.columns = {"source": source_columns, "target": target_columns}
-        self.labels = {"source": source_labels, "target": target_labels}
+        self.files = TableFiles(
+            (source_path, target_path),
+            pairs_path,
+            ids=(source_ids, target_ids),
+            columns=(source_columns, target_columns),
+            labels=(source_labels, target_labels),
+        )
         self.unit_rows, self.new = unit_rows, (predict_path, predict_ids)
         self.split, self.shares, self.seed = split, (val_share, test_share), seed
         self.generator, self.relations = generator or CCA(), relations or Bridges()
@@ -161,7 +165,7 @@ class TablesDataModule(LearntDataModule):
     ) -> "TablesDataModule":
         """Take tables that are in memory; ``options`` are those above without the files."""
         data = cls("", "", "", **options)
-        data._take({"source": source, "target": target}, pairs, labels or {})
+        data._take(TableContent({"source": source, "target": target}, pairs, labels or {}))
         return data
 
     @property
@@ -187,38 +191,26 @@ class TablesDataModule(LearntDataModule):
     def setup(self, stage: str = "") -> None:
         """Read, split and measure, once."""
         if not self.tables:
-            tables: dict[Side, FeatureTable] = {
-                side: read_features(self.paths[side], ids=self.ids[side], columns=self.columns[side]) for side in SIDES
-            }
-            one, two = (tables[side] for side in SIDES)
-            pairs = read_pairs(self.paths["pairs"], one.ids, two.ids, num_sources=len(one.x), num_targets=len(two.x))
-            given = {side: path for side, path in self.labels.items() if path is not None}
-            labels = {
-                side: read_labels(given[side], tables[side].ids, num_rows=len(tables[side].x))
-                for side in SIDES
-                if side in given
-            }
-            self._take(tables, pairs, labels)
+            self._take(self.files.read())
         if not self.scales:
             self.scales = measure(self)
 
-    def _take(self, tables: dict[Side, FeatureTable], pairs: Pairs, labels: dict[Side, Labels]) -> None:
-        self.tables = {side: self._rows(table.x) for side, table in tables.items()}
-        self.pairs = pairs
-        names = {side: tables[side].ids or range(len(tables[side].x)) for side in SIDES}
-        self.source_ids, self.target_ids = ([str(name) for name in names[side]] for side in SIDES)
+    def _take(self, content: TableContent) -> None:
+        self.tables = {side: self._rows(table.x) for side, table in content.tables.items()}
+        self.pairs = pairs = content.pairs
+        self.source_ids, self.target_ids = (content.names(side) for side in SIDES)
         self.part = (
             given_split(pairs.split)
             if pairs.split is not None
             else split_pairs(pairs, by=self.split, val_share=self.shares[0], test_share=self.shares[1], seed=self.seed)
         )
-        self.member = members(labels)
+        self.member = members(content.labels)
         if self.relations.classes and self.member is None:
             raise DataError("relations.classes: found true without labels, wanted source_labels and target_labels")
         counts = ", ".join(f"{part.name.lower()} {int((self.part == part).sum())}" for part in Part)
         rank_zero_info(
             f"{len(self.tables['source'])} sources, {len(self.tables['target'])} targets, {pairs.index.shape[1]} known "
-            f"pairs ({counts}; new in a test: {self.split}; {self.mode}). {pairs.note()}".rstrip()
+            f"pairs ({counts}; new in a test: {self.split}; {self.mode}). {pairs.note()} {content.notes()}".rstrip()
         )
 
     def _rows(self, x: Tensor) -> Tensor:
@@ -279,7 +271,7 @@ class TablesDataModule(LearntDataModule):
         """The sources of ``predict_path``, or those of the test."""
         path, ids = self.new
         if path is not None:
-            table = read_features(path, ids=ids, columns=self.columns["source"])
+            table = read_features(path, ids=ids, columns=self.files.columns[0])
             names = table.ids or [f"new {row}" for row in range(len(table.x))]
             self._views["predict"] = [self.ask(table.x)]
             self.source_ids = [*self.source_ids[: len(self.tables["source"])], *names]
