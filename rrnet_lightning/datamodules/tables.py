@@ -291,7 +291,8 @@ class TablesDataModule(LearntDataModule):
         if self._everything is None:
             pairs = torch.arange(self.pairs.index.shape[1])
             view = self._view(pairs, pairs[:0])
-            self._everything = replace(view, base=view.base | {"target": torch.arange(len(self.tables["target"]))})
+            base = view.base | {"target": torch.arange(len(self.tables["target"]))}
+            self._everything = replace(view, base=base, member=None)  # what is asked has no class that is known
         rows = len(self.tables["source"]) + torch.arange(len(x))
         return replace(self._everything, new=self._rows(x), queries={"source": rows, "target": rows[:0]})
 
