@@ -8,7 +8,8 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.candidates.retrieval.space import SIDES, Side
-from rrnet_lightning.datamodules.table_view import Found, View, place, search
+from rrnet_lightning.datamodules.table_rows import place
+from rrnet_lightning.datamodules.table_view import Found, View, search
 from rrnet_lightning.evidence.seen import Seen
 from rrnet_lightning.graph.build import build_graph, given_pairs
 from rrnet_lightning.graph.schema import INTER, PAIR, SOURCE, SUPPORT, validate
@@ -31,7 +32,8 @@ def query_graph(view: View, asking: Asking, intra: int, *, together: bool) -> He
     """
     found = [(side, rows, search(view, side, rows, view.look(side, rows))) for side, rows in asking]
     asked = _Asked.union([(side, each) for side, _, each in found])
-    rows = {side: asked.pairs[i].unique() for i, side in enumerate(SIDES)}
+    alone = {side: queries for side, queries, _ in found}  # some may have no candidate
+    rows = {side: torch.cat([asked.pairs[i], alone.get(side, asked.pairs[i])]).unique() for i, side in enumerate(SIDES)}
     seen = {side: view.look(side, rows[side]) for side in SIDES}
     ends = torch.stack([place(asked.pairs[i], rows[side]) for i, side in enumerate(SIDES)])
     spoken = _Spoken.of(view, seen, ends, intra)

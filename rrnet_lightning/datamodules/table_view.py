@@ -11,6 +11,8 @@ from rrnet_lightning.candidates.contract import random_folds
 from rrnet_lightning.candidates.retrieval.space import SIDES, Side, other
 from rrnet_lightning.data.tables.labels import Labels
 from rrnet_lightning.data.tables.split import By, units
+from rrnet_lightning.datamodules.listed import Listed
+from rrnet_lightning.datamodules.table_rows import place, within
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.matching import without_partner
 from rrnet_lightning.evidence.reference import Reference
@@ -37,6 +39,7 @@ class View:
             (CSLS with banks of known rows); or cos(ŝ, t) + cos(s, t̂), the bridge.
         member: classes of the rows of each side, [N, C] bool; None where there are none.
         new: [M, D] features of sources that are in no table, rows N_s, N_s + 1, ...; then these alone ask.
+        listed: the user's own candidates and their scores; then all others rank behind, and are no candidates.
     """
 
     tables: dict[Side, Tensor]
@@ -49,6 +52,7 @@ class View:
     order: Order = "csls"
     member: dict[Side, Tensor] | None = None
     new: Tensor | None = None
+    listed: Listed | None = None
     seen: dict[Side, Seen] = field(default_factory=dict)
 
     def look(self, side: Side, rows: Tensor) -> Seen:
@@ -86,9 +90,9 @@ class Found:
     """The candidates of some queries of one side.
 
     Attributes:
-        pairs: [2, n * K] long, rows (source, target) in the tables, query after query, best first.
-        y: [n * K] bool. relevant: [n * K] bool, by class; None without classes.
-        missed, missed_class: [n, R] long, ranks of true (relevant) rows beyond the K, -1 as padding.
+        pairs: [2, E] long, rows (source, target) in the tables, query after query, best first.
+        y: [E] bool. relevant: [E] bool, by class; None without classes.
+        missed, missed_class: [n, R] long, ranks of true (relevant) rows that are no candidates, -1 as padding.
     """
 
     pairs: Tensor
@@ -101,26 +105,30 @@ class Found:
 def search(view: View, side: Side, rows: Tensor, seen: Seen) -> Found:
     """Find the candidates of queries, ``rows`` [n] of one side. Memory n · B; known partners are no candidates."""
     base = view.base[other(side)]
-    scores = view.scores(side, seen)
+    scores, allowed = view.scores(side, seen), None
+    if view.listed is not None:
+        scores, allowed = view.listed.ahead(scores, side, rows, base)
     here, there = (0, 1) if side == "source" else (1, 0)
-    known, truth = (_within(pairs[[here, there]], rows, base) for pairs in (view.pairs, view.truth))
+    known, truth = (within(pairs[[here, there]], rows, base)[0] for pairs in (view.pairs, view.truth))
     scores[known[0], known[1]] = -torch.inf
-    k = min(view.top_k, int((scores > -torch.inf).sum(1).min())) if len(rows) else 0
-    columns = stable_top_k(scores, k)
+    allowed = scores > -torch.inf if allowed is None else allowed & (scores > -torch.inf)
+    most = int(allowed.sum(1).max()) if len(rows) else 0
+    columns = stable_top_k(scores, min(view.top_k, max(most, 1)))
+    found = allowed.gather(1, columns)  # some queries have fewer
     true = torch.zeros(scores.shape, dtype=torch.bool)
     true[truth[0], truth[1]] = True
-    ends = [rows[:, None].expand_as(columns).reshape(-1), base[columns].reshape(-1)]
+    ends = [rows[:, None].expand_as(columns)[found], base[columns][found]]
     relevant = missed_class = None
     if view.member is not None:
         alike = (view.member[side][rows].float() @ view.member[other(side)][base].float().T > 0) | true
-        relevant, missed_class = alike.gather(1, columns).reshape(-1), _missed(scores, alike, columns)
+        relevant, missed_class = alike.gather(1, columns)[found], _missed(scores, alike, columns, found)
     pairs = torch.stack(ends if side == "source" else ends[::-1])
-    return Found(pairs, true.gather(1, columns).reshape(-1), relevant, _missed(scores, true, columns), missed_class)
+    return Found(pairs, true.gather(1, columns)[found], relevant, _missed(scores, true, columns, found), missed_class)
 
 
-def _missed(scores: Tensor, true: Tensor, columns: Tensor) -> Tensor:
+def _missed(scores: Tensor, true: Tensor, columns: Tensor, found: Tensor) -> Tensor:
     """Ranks of the true columns that are not among those found, [n, R], -1 as padding; ties go to the lower column."""
-    left = true.scatter(1, columns, False)
+    left = true.scatter(1, columns, true.gather(1, columns) & ~found)
     query, column = left.nonzero(as_tuple=True)
     ranks = torch.full((len(scores), int(left.sum(1).max()) if len(scores) else 0), -1)
     place = left.cumsum(1)[query, column] - 1
@@ -130,20 +138,6 @@ def _missed(scores: Tensor, true: Tensor, columns: Tensor) -> Tensor:
         ahead = (row > own) | ((row == own) & (torch.arange(scores.shape[1]) < c[:, None]))
         ranks[q, place[some]] = ahead.sum(1) + 1
     return ranks
-
-
-def place(rows: Tensor, among: Tensor) -> Tensor:
-    """Where each row stands in ``among``, which ascends; -1 where it does not."""
-    if not len(among):
-        return torch.full_like(rows, -1)
-    at = torch.searchsorted(among, rows).clamp(max=len(among) - 1)
-    return at.where(among[at] == rows, -1)
-
-
-def _within(pairs: Tensor, one: Tensor, two: Tensor) -> Tensor:
-    """Places (in ``one``, in ``two``, which ascend) of the pairs that have both ends there."""
-    at = torch.stack([place(pairs[0], one), place(pairs[1], two)])
-    return at[:, (at >= 0).all(0)]
 
 
 def fold_pairs(index: Tensor, by: By, folds: int, repeats: int, seed: int) -> Iterator[Tensor]:
