@@ -140,14 +140,15 @@ class RRNetModule(TrainableModule):
         if stage == "train":
             self.log("train/loss", loss, batch_size=max(size, 1), on_step=False, on_epoch=True)
             return self.mean_over_processes(loss, self.objective.units(asked))
-        if size:
+        if size or any(len(missed) for missed in asked.missed):
             metrics, mean = self.metrics[stage], self.losses[stage]
             assert isinstance(metrics, MetricCollection) and isinstance(mean, MeanMetric)
             mean.update(loss.detach(), size)
-            self.log(f"{stage}/loss", mean, batch_size=size, on_step=False, on_epoch=True)
+            self.log(f"{stage}/loss", mean, batch_size=max(size, 1), on_step=False, on_epoch=True)
             self.objective.update(metrics, logits.detach(), asked)
             for name, metric in metrics.items():  # log_dict, but the progress bar has no room for each direction's
-                self.log(name, metric, batch_size=size, on_step=False, on_epoch=True, prog_bar=name.count("/") == 1)
+                bar = name.count("/") == 1
+                self.log(name, metric, batch_size=max(size, 1), on_step=False, on_epoch=True, prog_bar=bar)
         return loss
 
     def predict_step(self, batch: HeteroData, batch_idx: int) -> Predictions:

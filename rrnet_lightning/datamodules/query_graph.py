@@ -37,9 +37,10 @@ def query_graph(view: View, asking: Asking, intra: int, *, together: bool) -> He
     seen = {side: view.look(side, rows[side]) for side in SIDES}
     ends = torch.stack([place(asked.pairs[i], rows[side]) for i, side in enumerate(SIDES)])
     spoken = _Spoken.of(view, seen, ends, intra)
-    data, order = _join(view, asked, ends, seen, spoken, together)
+    everyone = {side: torch.cat([rows[side], spoken.rows(view)[side]]) for side in SIDES}
+    data, order = _join(view, asked, ends, seen, spoken, everyone, together)
     for side in SIDES:
-        data[side].n_id = torch.cat([rows[side], spoken.rows(view)[side]])
+        data[side].n_id = everyone[side]
     for side, queries, each in found:
         _add_missed(data, side, place(queries, rows[side]), each)
     at = order.argsort()  # where each pair stands: asked ones first, then those known
@@ -120,7 +121,13 @@ class _Spoken:
 
 
 def _join(
-    view: View, asked: _Asked, ends: Tensor, seen: dict[Side, Seen], spoken: _Spoken, together: bool
+    view: View,
+    asked: _Asked,
+    ends: Tensor,
+    seen: dict[Side, Seen],
+    spoken: _Spoken,
+    everyone: dict[Side, Tensor],
+    together: bool,
 ) -> tuple[HeteroData, Tensor]:
     """The graph, and the order in which its inter-edges took the asked pairs and behind them the known ones."""
     size = torch.tensor([len(seen[side].numbers) for side in SIDES])
@@ -134,6 +141,9 @@ def _join(
 
     asks = padded(asked.asks)
     columns = view.reference.columns(rows["source"], rows["target"], inter)
+    if view.listed is not None:
+        scores = view.listed.column(everyone["source"][inter[0]], everyone["target"][inter[1]])
+        columns = torch.cat([scores[:, None], columns], 1)
     data = build_graph(
         rows["source"].numbers,
         rows["target"].numbers,

@@ -95,6 +95,11 @@ def measure(data: "TablesDataModule") -> Scales:
         first = [next(data.make_views("train"))]  # not all folds: to test takes no more
         graph = Blocks(data, "train", scaled=False, views=first)[(0, torch.tensor([0]))]
     inter = graph[INTER]
+    if not inter.supervised.any():
+        raise DataError(
+            "scores_path: found no candidate of what the first fold of training asks, wanted some for rows of known "
+            "pairs too. List them"
+        )
     found: Scales = {"edge": Scale.columns(inter.edge_attr[inter.supervised, FLAGS:])}
     found |= {side: Scale.columns(graph[side].x) for side in SIDES}
     if data.relations.supports:

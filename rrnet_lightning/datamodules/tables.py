@@ -14,11 +14,13 @@ from rrnet_lightning.candidates.retrieval import CCA, SpaceGenerator
 from rrnet_lightning.candidates.retrieval.space import SIDES, Side
 from rrnet_lightning.data.tables.features import FeatureTable, read_features
 from rrnet_lightning.data.tables.labels import Labels
+from rrnet_lightning.data.tables.links import Scores
 from rrnet_lightning.data.tables.pairs import Pairs
 from rrnet_lightning.data.tables.split import By, Part, given_split, split_pairs
 from rrnet_lightning.datamodules.batches import Stage
 from rrnet_lightning.datamodules.draws import resumable
 from rrnet_lightning.datamodules.learnt import LearntDataModule
+from rrnet_lightning.datamodules.listed import Listed
 from rrnet_lightning.datamodules.table_blocks import Blocks, Scales, measure
 from rrnet_lightning.datamodules.table_files import TableContent, TableFiles
 from rrnet_lightning.datamodules.table_view import Order, View, fold_pairs, members, who_asks
@@ -48,6 +50,12 @@ class TablesDataModule(LearntDataModule):
     see :class:`rrnet_lightning.evidence.reference.Bridges`. Metrics are those of the whole ranking: what is no
     candidate ranks behind, in the generator's order.
 
+    With ``scores_path`` the candidates are the ``top_k`` of those that the file lists for a query, in either direction,
+    and its scores lie first on the edges, before the generator's. A query that it lists nothing for has no candidate.
+    The scores must not have been fitted on the known pairs: those asked in training would have better scores than those
+    of a test, and the network would learn to trust them. Training asks known pairs, so the file lists candidates of
+    their rows too.
+
     Args:
         source_path: features, one row an instance: ``.npy``, ``.npz``, ``.safetensors``, ``.parquet`` or
             ``.pt``.
@@ -59,11 +67,13 @@ class TablesDataModule(LearntDataModule):
         target_ids: see ``source_ids``.
         source_columns: the columns of a Parquet table that are features; null: all numbers.
         target_columns: see ``source_columns``.
+        scores_path: your own candidates, CSV or Parquet with the columns ``source``, ``target`` and ``score``, more is
+            better; null: the generator proposes.
         source_labels: CSV or Parquet of ``id`` and ``label``, one or several a row; for mAP by class.
         target_labels: see ``source_labels``.
         unit_rows: bring each row of features to unit length.
         predict_path: features of new sources, in no table, for ``predict`` to rank all targets for; null: those of the
-            test ask. Then all known pairs are evidence.
+            test ask. Then all known pairs are evidence. Not with ``scores_path``, which lists no candidates of theirs.
         predict_ids: their names, as ``source_ids``.
         split: what a test leaves out, see above; also how training folds are cut.
         val_share: shares of what is split; not used with a ``split`` column.
@@ -103,6 +113,7 @@ class TablesDataModule(LearntDataModule):
         target_ids: str | None = None,
         source_columns: Sequence[str] | None = None,
         target_columns: Sequence[str] | None = None,
+        scores_path: str | None = None,
         source_labels: str | None = None,
         target_labels: str | None = None,
         unit_rows: bool = True,
@@ -139,6 +150,7 @@ class TablesDataModule(LearntDataModule):
             ids=(source_ids, target_ids),
             columns=(source_columns, target_columns),
             labels=(source_labels, target_labels),
+            scores=scores_path,
         )
         self.unit_rows, self.new = unit_rows, (predict_path, predict_ids)
         self.split, self.shares, self.seed = split, (val_share, test_share), seed
@@ -150,6 +162,7 @@ class TablesDataModule(LearntDataModule):
                 raise DataError(f"{option}: found it with mode inductive, wanted transductive: it reads other queries")
         self.folds, self.repeats, self.batch_size, self.num_workers = folds, repeats, batch_size, num_workers
         self.tables: dict[Side, Tensor] = {}
+        self.listed: Listed | None = None
         self._views: dict[Stage, list[View]] = {}
         self.scales: Scales = {}
         self._everything: View | None = None
@@ -161,11 +174,12 @@ class TablesDataModule(LearntDataModule):
         target: FeatureTable,
         pairs: Pairs,
         labels: dict[Side, Labels] | None = None,
+        scores: Scores | None = None,
         **options: Any,
     ) -> "TablesDataModule":
         """Take tables that are in memory; ``options`` are those above without the files."""
         data = cls("", "", "", **options)
-        data._take(TableContent({"source": source, "target": target}, pairs, labels or {}))
+        data._take(TableContent({"source": source, "target": target}, pairs, labels or {}, scores))
         return data
 
     @property
@@ -180,8 +194,8 @@ class TablesDataModule(LearntDataModule):
 
     @property
     def edge_dim(self) -> int:
-        """Whether the pair is known, whether its target asks it, and what the known pairs say of it."""
-        return 2 + self.relations.edge_width
+        """Whether the pair is known, whether its target asks it, its own score, and what the known pairs say of it."""
+        return 2 + (self.listed is not None or self.files.scores is not None) + self.relations.edge_width
 
     @property
     def support_dim(self) -> int:  # type: ignore[override]
@@ -198,6 +212,8 @@ class TablesDataModule(LearntDataModule):
     def _take(self, content: TableContent) -> None:
         self.tables = {side: self._rows(table.x) for side, table in content.tables.items()}
         self.pairs = pairs = content.pairs
+        if content.scores is not None:
+            self.listed = Listed.of(content.scores, len(self.tables["target"]))
         self.source_ids, self.target_ids = (content.names(side) for side in SIDES)
         self.part = (
             given_split(pairs.split)
@@ -253,7 +269,8 @@ class TablesDataModule(LearntDataModule):
         truth = self.pairs.index[:, asked]
         sizes = len(source), len(target)
         queries, base = who_asks(truth, self.split, sizes, pairs if self.unlabelled else None)
-        return View(self.tables, reference, pairs, truth, queries, base, self.top_k, self.order, self.member)
+        options = self.top_k, self.order, self.member, None, self.listed
+        return View(self.tables, reference, pairs, truth, queries, base, *options)
 
     def train_dataloader(self) -> DataLoader[HeteroData]:
         """The folds in random order."""
@@ -283,8 +300,13 @@ class TablesDataModule(LearntDataModule):
         What the known pairs say of the targets is worked out at the first call alone.
 
         Raises:
-            DataError: another width than that of the source table.
+            DataError: another width than that of the source table; candidates that are listed.
         """
+        if self.listed is not None:
+            raise DataError(
+                "predict_path: found new sources with scores_path, which lists no candidates of theirs. Put them into "
+                "the source table, or train with a generator"
+            )
         width = self.tables["source"].shape[1]
         if x.dim() != 2 or x.shape[1] != width or not len(x):
             raise DataError(f"new sources: found {list(x.shape)}, wanted [M, {width}], the width of the source table")
