@@ -51,13 +51,14 @@ class Mapper:
 
         Args:
             source: [M, D] features, a tensor or an array.
-            k: at most the ``top_k`` candidates of the data.
+            k: at most the ``top_k`` candidates of the data, or all targets.
 
         Raises:
             DataError: rows of another width, or not finite.
-            RunError: ``k`` outside 1 to ``top_k``.
+            RunError: ``k`` outside 1 to that.
         """
-        most = min(self.data.top_k, len(self.data.tables["target"]))
+        targets = len(self.data.tables["target"])
+        most = min(self.data.top_k or targets, targets)
         if not 1 <= k <= most:
             raise RunError(f"k: found {k}, wanted 1 to {most}, the candidates of a source")
         view = self.data.ask(as_features(source, name="new sources").x)

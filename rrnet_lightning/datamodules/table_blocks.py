@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 
 KEPT = 100_000_000
 """Numbers up to which the graphs of training are kept from epoch to epoch, rather than built anew."""
+ALL_PAIRS = 200_000
+"""Pairs of a batch up to which all rows may be candidates: a step of ``configs/tables.yaml`` takes about 19 kB each."""
 PREDICTED = 1024
 """Queries of a batch of predictions."""
 FLAGS = 2
 """First columns of an edge, which are not scaled: the pair is known; its target asks."""
 Scales = dict[str, Scale]
+Queries = list[tuple[Side, Tensor]]
 
 
 class Blocks(Dataset[HeteroData]):
@@ -41,7 +44,7 @@ class Blocks(Dataset[HeteroData]):
         views: Sequence[View] | None = None,
     ) -> None:
         self.data, self.scaled = data, scaled
-        self.blocks: list[tuple[View, list[tuple[Side, Tensor]]]] = []
+        self.blocks: list[tuple[View, Queries]] = []
         for view in views or data.views(stage):
             if data.mode == "transductive":
                 self.blocks.append((view, [(side, view.queries[side]) for side in _asking(view, stage)]))
@@ -55,13 +58,26 @@ class Blocks(Dataset[HeteroData]):
         self.kept: dict[int, HeteroData] | None = {} if keep else None
         if not self.blocks:
             raise DataError(f"{stage}: no pair is to be predicted, the split leaves it empty. Change the split")
+        if data.top_k is None and data.listed is None:
+            self._check_all()
 
-    def _numbers(self, view: View, asking: list[tuple[Side, Tensor]]) -> int:
+    def _check_all(self) -> None:
+        """Refuse all rows as candidates where that makes too many pairs."""
+        pairs, view, asking = max(((_pairs(*block), *block) for block in self.blocks), key=lambda block: block[0])
+        if pairs > ALL_PAIRS:
+            width = max(len(view.base[other(side)]) for side, _ in asking)
+            fewer = f"batch_size {ALL_PAIRS // width} or less, or " * (self.data.mode == "inductive")
+            raise DataError(
+                f"top_k: found null, which makes {pairs:,} pairs in a batch, wanted at most {ALL_PAIRS:,}. Set "
+                f"{fewer * (width <= ALL_PAIRS)}top_k"
+            )
+
+    def _numbers(self, view: View, asking: Queries) -> int:
         """About how many numbers a graph holds."""
         each = (
             self.data.edge_dim + 2 * self.data.relations.supports * self.data.relations.partners * self.data.support_dim
         )
-        return sum(len(rows) * min(view.top_k, len(view.base[other(side)])) * each for side, rows in asking)
+        return _pairs(view, asking) * each
 
     def __len__(self) -> int:
         """Number of graphs."""
@@ -81,6 +97,11 @@ class Blocks(Dataset[HeteroData]):
         if self.kept is not None:
             self.kept[number] = data
         return data
+
+
+def _pairs(view: View, asking: Queries) -> int:
+    """Candidate pairs of some queries, at most."""
+    return sum(len(rows) * min(view.top_k, len(view.base[other(side)])) for side, rows in asking)
 
 
 def _asking(view: View, stage: Stage) -> Sequence[Side]:

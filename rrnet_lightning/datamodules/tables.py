@@ -82,7 +82,7 @@ class TablesDataModule(LearntDataModule):
         generator: what proposes the candidates: ``CCA``, ``Ridge``, ``Cosine`` or ``DualEncoder``.
         relations: what the edges carry.
         order: what ranks the candidates: ``cosine`` in the generator's space, ``csls``, or the ``bridge``.
-        top_k: candidates of a query.
+        top_k: candidates of a query; null: all rows that it searches among, up to 200,000 pairs a batch.
         intra: neighbours of a row in the intra graph.
         mode: ``inductive``: what is said of a query depends on no other query. ``transductive``: they answer together.
         unlabelled: in transductive mode, all rows without a known partner ask in training too, so that a fold is as
@@ -126,7 +126,7 @@ class TablesDataModule(LearntDataModule):
         generator: SpaceGenerator | None = None,
         relations: Bridges | None = None,
         order: Order = "csls",
-        top_k: int = 20,
+        top_k: int | None = 20,
         intra: int = 5,
         mode: Mode = "inductive",
         unlabelled: bool = False,
@@ -140,7 +140,7 @@ class TablesDataModule(LearntDataModule):
         least = {"top_k": (top_k, 1), "intra": (intra, 0), "folds": (folds, 2), "repeats": (repeats, 1)}
         least |= {"num_workers": (num_workers, 0), "self_training": (self_training, 0)}
         for option, (found, lowest) in least.items():
-            if found < lowest:
+            if found is not None and found < lowest:
                 raise DataError(f"{option}: found {found}, wanted at least {lowest}")
         if batch_size is not None and batch_size < 1:
             raise DataError(f"batch_size: found {batch_size}, wanted at least 1, or null for all queries at once")
@@ -269,7 +269,8 @@ class TablesDataModule(LearntDataModule):
         truth = self.pairs.index[:, asked]
         sizes = len(source), len(target)
         queries, base = who_asks(truth, self.split, sizes, pairs if self.unlabelled else None)
-        options = self.top_k, self.order, self.member, None, self.listed
+        most = self.top_k or max(map(len, self.tables.values()))
+        options = most, self.order, self.member, None, self.listed
         return View(self.tables, reference, pairs, truth, queries, base, *options)
 
     def train_dataloader(self) -> DataLoader[HeteroData]:
