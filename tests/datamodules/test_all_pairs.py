@@ -43,7 +43,7 @@ def test_a_query_of_many_known_partners_takes_no_candidates_from_others() -> Non
     for side, graph in enumerate(Blocks(data, "test")[(0, torch.tensor([number]))] for number in range(2)):
         known = view.reference.pairs[side]
         ends = graph[("source", "target")[side]].n_id[graph[INTER].edge_index[side]]
-        for row in view.queries[("source", "target")[side]].tolist():  # type: ignore[index]
+        for row in view.queries[("source", "target")[side]].tolist():
             own = graph[INTER].asks[:, side] & (ends == row)
             assert int(own.sum()) == ROWS - int((known == row).sum())
 
