@@ -8,6 +8,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.candidates.retrieval.space import SIDES, Side
+from rrnet_lightning.datamodules.neighbours import neighbours
 from rrnet_lightning.datamodules.table_rows import place
 from rrnet_lightning.datamodules.table_view import Found, View, search
 from rrnet_lightning.evidence.seen import Seen
@@ -21,7 +22,8 @@ def query_graph(view: View, asking: Asking, intra: int, *, together: bool) -> He
     """Return the graph of some queries: theirs and their candidates' rows, and the known rows that speak for them.
 
     Inter-edges are the candidate pairs and the known pairs that support one of them. Intra-edges lead from known rows
-    to asked ones. Nothing leads into a known row, so what is said of a query does not depend on the block it is in.
+    to asked ones, or are given, see :func:`.neighbours`. Nothing leads into a row that speaks, so what is said of a
+    query does not depend on the block it is in.
     A candidate pair is heard by the node that asks it; with ``together`` by both its ends. Columns are not scaled yet.
 
     Args:
@@ -36,8 +38,9 @@ def query_graph(view: View, asking: Asking, intra: int, *, together: bool) -> He
     rows = {side: torch.cat([asked.pairs[i], alone.get(side, asked.pairs[i])]).unique() for i, side in enumerate(SIDES)}
     seen = {side: view.look(side, rows[side]) for side in SIDES}
     ends = torch.stack([place(asked.pairs[i], rows[side]) for i, side in enumerate(SIDES)])
-    spoken = _Spoken.of(view, seen, ends, intra)
-    everyone = {side: torch.cat([rows[side], spoken.rows(view)[side]]) for side in SIDES}
+    near = {side: neighbours(view, side, rows[side], seen[side], intra, together=together) for side in SIDES}
+    spoken = _Spoken.of(view, seen, ends, near)
+    everyone = {side: torch.cat([rows[side], spoken.nodes[side]]) for side in SIDES}
     data, order = _join(view, asked, ends, seen, spoken, everyone, together)
     for side in SIDES:
         data[side].n_id = everyone[side]
@@ -76,11 +79,11 @@ class _Asked:
 
 @dataclass(frozen=True, eq=False)
 class _Spoken:
-    """The known rows and pairs of a view that speak in a block.
+    """The rows and known pairs of a view that speak in a block.
 
     Attributes:
-        near: [N, k] known neighbours of the asked rows of each side.
-        nodes: known rows of each side that are there, by their position among the known rows; ascending.
+        near: intra-edges [2, M] into the asked rows of each side: row of the neighbour, place of the row that hears.
+        nodes: rows of each side that speak, ascending.
         pairs: [2, P] known pairs that are there, by the positions of their ends in ``nodes``.
         speaker: [S] which of them speaks. hears: [S] the asked pair that hears. alike: [S, F].
     """
@@ -93,7 +96,7 @@ class _Spoken:
     alike: Tensor
 
     @classmethod
-    def of(cls, view: View, seen: dict[Side, Seen], ends: Tensor, intra: int) -> "_Spoken":
+    def of(cls, view: View, seen: dict[Side, Seen], ends: Tensor, near: dict[Side, Tensor]) -> "_Spoken":
         reference = view.reference
         none = torch.empty(0, dtype=torch.long)
         speaks, hears, alike = none, none, torch.empty(0, 0)
@@ -102,22 +105,15 @@ class _Spoken:
             sure = speaks < view.pairs.shape[1]  # a pair that joined is asked
             speaks, hears, alike = speaks[sure], hears[sure], alike[sure]
         known, speaker = speaks.unique(return_inverse=True)
-        near = {side: each.near[0][1][:, :intra] for side, each in seen.items()}
-        joins = {"source": reference.known.source[known], "target": reference.known.target[known]}
-        nodes: dict[Side, Tensor] = {side: torch.cat([joins[side], near[side].reshape(-1)]).unique() for side in SIDES}
+        joins = dict(zip(SIDES, reference.pairs[:, known], strict=True))
+        nodes: dict[Side, Tensor] = {side: torch.cat([joins[side], near[side][0]]).unique() for side in SIDES}
         pairs = torch.stack([place(joins[side], nodes[side]) for side in SIDES])
         return cls(near, nodes, pairs, speaker, hears, alike)
 
-    def rows(self, view: View) -> dict[Side, Tensor]:
-        """The known rows that are there, as rows of the tables."""
-        known = view.reference.known
-        return {"source": known.sources[self.nodes["source"]], "target": known.targets[self.nodes["target"]]}
-
-    def intra(self, side: Side) -> Tensor:
-        """Intra-edges [2, N * k] from known rows, which stand behind the N asked ones, to those."""
-        near, nodes = self.near[side], self.nodes[side]
-        rows = torch.arange(len(near))[:, None].expand_as(near).reshape(-1)
-        return torch.stack([len(near) + place(near.reshape(-1), nodes), rows])
+    def intra(self, side: Side, asked: int) -> Tensor:
+        """Intra-edges [2, M] from nodes, which stand behind the asked ones, to those."""
+        neighbour, row = self.near[side]
+        return torch.stack([asked + place(neighbour, self.nodes[side]), row])
 
 
 def _join(
@@ -133,7 +129,7 @@ def _join(
     size = torch.tensor([len(seen[side].numbers) for side in SIDES])
     both = torch.cat([ends, spoken.pairs + size[:, None]], 1)
     inter, order = given_pairs(both, *(int(n) + len(spoken.nodes[side]) for n, side in zip(size, SIDES, strict=True)))
-    rows = {side: Seen.joined([seen[side], view.reference.seen[side][spoken.nodes[side]]]) for side in SIDES}
+    rows = {side: Seen.joined([seen[side], view.hear(side, spoken.nodes[side])]) for side in SIDES}
     new = order < ends.shape[1]
 
     def padded(values: Tensor) -> Tensor:
@@ -148,8 +144,8 @@ def _join(
         rows["source"].numbers,
         rows["target"].numbers,
         inter,
-        source_intra=spoken.intra("source"),
-        target_intra=spoken.intra("target"),
+        source_intra=spoken.intra("source", int(size[0])),
+        target_intra=spoken.intra("target", int(size[1])),
         edge_attr=torch.cat([~new[:, None], asks[:, 1:] & ~asks[:, :1], columns], 1),
         message=new[:, None] & (asks | together),
         supervised=new,

@@ -40,6 +40,7 @@ class View:
         member: classes of the rows of each side, [N, C] bool; None where there are none.
         new: [M, D] features of sources that are in no table, rows N_s, N_s + 1, ...; then these alone ask.
         listed: the user's own candidates and their scores; then all others rank behind, and are no candidates.
+        edges: the user's own neighbours, [2, E] long, neighbour -> row of a side, sorted by row.
     """
 
     tables: dict[Side, Tensor]
@@ -53,6 +54,7 @@ class View:
     member: dict[Side, Tensor] | None = None
     new: Tensor | None = None
     listed: Listed | None = None
+    edges: dict[Side, Tensor] = field(default_factory=dict)
     seen: dict[Side, Seen] = field(default_factory=dict)
 
     def look(self, side: Side, rows: Tensor) -> Seen:
@@ -69,9 +71,21 @@ class View:
         return self.seen[side]
 
     def _look(self, side: Side, rows: Tensor) -> Seen:
+        return self.reference.look(side, self.tables[side][rows], place(rows, self.known(side)))
+
+    def known(self, side: Side) -> Tensor:
+        """The known rows of one side, ascending."""
         known = self.reference.known
-        own = place(rows, known.sources if side == "source" else known.targets)
-        return self.reference.look(side, self.tables[side][rows], own)
+        return known.sources if side == "source" else known.targets
+
+    def hear(self, side: Side, rows: Tensor) -> Seen:
+        """See rows of a table that speak; known ones were seen before."""
+        at = place(rows, self.known(side))
+        known = self.reference.seen[side][at[at >= 0]]
+        if (at >= 0).all():
+            return known
+        order = torch.cat([(at >= 0).nonzero(), (at < 0).nonzero()]).squeeze(1)
+        return Seen.joined([known, self._look(side, rows[at < 0])])[order.argsort()]
 
     def scores(self, side: Side, query: Seen) -> Tensor:
         """Scores [n, B] by which the base of the other side is ranked for queries of one side."""

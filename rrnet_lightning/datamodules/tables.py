@@ -14,7 +14,7 @@ from rrnet_lightning.candidates.retrieval import CCA, SpaceGenerator
 from rrnet_lightning.candidates.retrieval.space import SIDES, Side
 from rrnet_lightning.data.tables.features import FeatureTable, read_features
 from rrnet_lightning.data.tables.labels import Labels
-from rrnet_lightning.data.tables.links import Scores
+from rrnet_lightning.data.tables.links import Edges, Scores
 from rrnet_lightning.data.tables.pairs import Pairs
 from rrnet_lightning.data.tables.split import By, Part, given_split, split_pairs
 from rrnet_lightning.datamodules.batches import Stage
@@ -29,6 +29,7 @@ from rrnet_lightning.evidence.bridge import unit
 from rrnet_lightning.evidence.matching import joining, self_training
 from rrnet_lightning.evidence.reference import Reference
 from rrnet_lightning.evidence.seen import Bridges
+from rrnet_lightning.graph.build import given_edges
 
 JOINED = 0.5
 """Weight as evidence of a pair that joined the known ones; about half of them are right."""
@@ -69,11 +70,16 @@ class TablesDataModule(LearntDataModule):
         target_columns: see ``source_columns``.
         scores_path: your own candidates, CSV or Parquet with the columns ``source``, ``target`` and ``score``, more is
             better; null: the generator proposes.
+        source_edges: your own neighbours in ``intra`` units, CSV or Parquet with the columns ``source``, the neighbour,
+            and ``target``, the row that hears it, both of the source table; null: the nearest known rows. Heard are
+            known rows and rows that do not ask, in transductive mode all.
+        target_edges: see ``source_edges``, both ends of the target table.
         source_labels: CSV or Parquet of ``id`` and ``label``, one or several a row; for mAP by class.
         target_labels: see ``source_labels``.
         unit_rows: bring each row of features to unit length.
         predict_path: features of new sources, in no table, for ``predict`` to rank all targets for; null: those of the
-            test ask. Then all known pairs are evidence. Not with ``scores_path``, which lists no candidates of theirs.
+            test ask. Then all known pairs are evidence. Not with ``scores_path`` or
+            ``source_edges``, which say nothing of them.
         predict_ids: their names, as ``source_ids``.
         split: what a test leaves out, see above; also how training folds are cut.
         val_share: shares of what is split; not used with a ``split`` column.
@@ -83,7 +89,7 @@ class TablesDataModule(LearntDataModule):
         relations: what the edges carry.
         order: what ranks the candidates: ``cosine`` in the generator's space, ``csls``, or the ``bridge``.
         top_k: candidates of a query; null: all rows that it searches among, up to 200,000 pairs a batch.
-        intra: neighbours of a row in the intra graph.
+        intra: neighbours of a row in the intra graph, where no edges are given.
         mode: ``inductive``: what is said of a query depends on no other query. ``transductive``: they answer together.
         unlabelled: in transductive mode, all rows without a known partner ask in training too, so that a fold is as
             crowded as the matching of two whole tables with few known pairs. Their answers are not read.
@@ -114,6 +120,8 @@ class TablesDataModule(LearntDataModule):
         source_columns: Sequence[str] | None = None,
         target_columns: Sequence[str] | None = None,
         scores_path: str | None = None,
+        source_edges: str | None = None,
+        target_edges: str | None = None,
         source_labels: str | None = None,
         target_labels: str | None = None,
         unit_rows: bool = True,
@@ -151,6 +159,7 @@ class TablesDataModule(LearntDataModule):
             columns=(source_columns, target_columns),
             labels=(source_labels, target_labels),
             scores=scores_path,
+            edges=(source_edges, target_edges),
         )
         self.unit_rows, self.new = unit_rows, (predict_path, predict_ids)
         self.split, self.shares, self.seed = split, (val_share, test_share), seed
@@ -163,6 +172,7 @@ class TablesDataModule(LearntDataModule):
         self.folds, self.repeats, self.batch_size, self.num_workers = folds, repeats, batch_size, num_workers
         self.tables: dict[Side, Tensor] = {}
         self.listed: Listed | None = None
+        self.edges: dict[Side, Tensor] = {}
         self._views: dict[Stage, list[View]] = {}
         self.scales: Scales = {}
         self._everything: View | None = None
@@ -175,11 +185,12 @@ class TablesDataModule(LearntDataModule):
         pairs: Pairs,
         labels: dict[Side, Labels] | None = None,
         scores: Scores | None = None,
+        edges: dict[Side, Edges] | None = None,
         **options: Any,
     ) -> "TablesDataModule":
         """Take tables that are in memory; ``options`` are those above without the files."""
         data = cls("", "", "", **options)
-        data._take(TableContent({"source": source, "target": target}, pairs, labels or {}, scores))
+        data._take(TableContent({"source": source, "target": target}, pairs, labels or {}, scores, edges or {}))
         return data
 
     @property
@@ -214,6 +225,7 @@ class TablesDataModule(LearntDataModule):
         self.pairs = pairs = content.pairs
         if content.scores is not None:
             self.listed = Listed.of(content.scores, len(self.tables["target"]))
+        self.edges = {side: given_edges(given.index, len(self.tables[side])) for side, given in content.edges.items()}
         self.source_ids, self.target_ids = (content.names(side) for side in SIDES)
         self.part = (
             given_split(pairs.split)
@@ -270,7 +282,7 @@ class TablesDataModule(LearntDataModule):
         sizes = len(source), len(target)
         queries, base = who_asks(truth, self.split, sizes, pairs if self.unlabelled else None)
         most = self.top_k or max(map(len, self.tables.values()))
-        options = most, self.order, self.member, None, self.listed
+        options = most, self.order, self.member, None, self.listed, self.edges
         return View(self.tables, reference, pairs, truth, queries, base, *options)
 
     def train_dataloader(self) -> DataLoader[HeteroData]:
@@ -301,13 +313,14 @@ class TablesDataModule(LearntDataModule):
         What the known pairs say of the targets is worked out at the first call alone.
 
         Raises:
-            DataError: another width than that of the source table; candidates that are listed.
+            DataError: another width than that of the source table; listed candidates or given edges of sources.
         """
-        if self.listed is not None:
-            raise DataError(
-                "predict_path: found new sources with scores_path, which lists no candidates of theirs. Put them into "
-                "the source table, or train with a generator"
-            )
+        for option, given in (("scores_path", self.listed is not None), ("source_edges", "source" in self.edges)):
+            if given:
+                raise DataError(
+                    f"predict_path: found new sources with {option}, which says nothing of them. Put them into the "
+                    f"source table and train anew, or train without {option}"
+                )
         width = self.tables["source"].shape[1]
         if x.dim() != 2 or x.shape[1] != width or not len(x):
             raise DataError(f"new sources: found {list(x.shape)}, wanted [M, {width}], the width of the source table")

@@ -58,3 +58,28 @@ def test_other_pairs_than_those_learnt_are_refused(here: Path, capsys: pytest.Ca
     main(["test", *FEW, "--ckpt_path", "best"])  # the same pairs in another order
     (here / "pairs.csv").write_text("\n".join([*lines[:-1], "119,0"]) + "\n")
     assert "the data is not that of the training" in refused(capsys, ["test", *FEW, "--ckpt_path", "best"])
+
+
+def test_own_scores_and_edges_from_files(
+    here: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Candidates of each source are the next rows; the last source has none."""
+    write_tables(here)
+    lines = [f"{row},{(row + step) % 120},{-step}" for row in range(119) for step in range(30)]
+    Path("scores.csv").write_text("\n".join(["source,target,score", *lines, "x,0,1"]) + "\n")
+    Path("edges.csv").write_text("source,target\n" + "".join(f"{row},{row + 1}\n" for row in range(119)))
+    own = [*FEW, "--data.scores_path", "scores.csv", "--data.target_edges", "edges.csv", "--data.split", "sources"]
+    own += ["--data.top_k", "null", "--model.units", "[intra,inter,pair,inter]"]
+    main(["fit", *own, "--trainer.max_epochs", "1"])
+    said = caplog.text
+    assert "3,570 scores; left out: 1 rows with unknown ids (source 'x' in" in said and "119 target_edges" in said
+    main(["predict", *own, "--ckpt_path", "last"])
+    table = pq.read_table("predictions.parquet").to_pydict()
+    found = set(zip(map(int, table["source"]), map(int, table["target"]), strict=True))
+    assert len(found) in (24 * 30, 23 * 30) and all((target - source) % 120 < 30 for source, target in found)
+    np.save("new.npy", np.load("source.npy")[:3])
+    new = refused(capsys, ["predict", *own, "--ckpt_path", "last", "--data.predict_path", "new.npy"])
+    assert "error: predict_path: found new sources with scores_path" in new
+    assert "--data.scores_path: found null, but the checkpoint" in refused(
+        capsys, ["test", *FEW, "--data.split", "sources", "--data.top_k", "null", "--ckpt_path", "last"]
+    )

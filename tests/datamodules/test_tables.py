@@ -18,53 +18,14 @@ from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.matching import joining, self_training
 from rrnet_lightning.evidence.seen import Bridges
 from rrnet_lightning.graph.schema import INTER, PAIR, SUPPORT
-from rrnet_lightning.module import RRNetModule
-from rrnet_lightning.objectives import RankingObjective
+from tests.datamodules.two_tables import ROWS, TEST, graphs, said, task
 from tests.fake import write_tables
-
-ROWS, TEST = 120, range(90, 120)
-PARTS = tuple("test" if row in TEST else "val" if row >= 80 else "train" for row in range(ROWS))
 
 
 @pytest.fixture
 def tables(tmp_path: Path) -> list[Tensor]:
     write_tables(tmp_path, ROWS)
     return [torch.from_numpy(np.load(tmp_path / f"{name}.npy")) for name in ("source", "target")]
-
-
-def task(tables: list[Tensor], partner: Tensor | None = None, **given: Any) -> TablesDataModule:
-    rows = torch.arange(ROWS)
-    pairs = as_pairs(
-        torch.stack([rows, rows if partner is None else partner]), split=PARTS, num_sources=ROWS, num_targets=ROWS
-    )
-    options: dict[str, Any] = {"top_k": 6, "folds": 4, "relations": Bridges(neighbours=4, hubness=4, supports=2)}
-    data = TablesDataModule.of(as_features(tables[0]), as_features(tables[1]), pairs, **options | given)
-    data.setup()
-    return data
-
-
-def graphs(data: TablesDataModule, stage: Any = "test") -> list[HeteroData]:
-    blocks = Blocks(data, stage)
-    return [blocks[(0, torch.tensor([number]))] for number in range(len(blocks))]
-
-
-def network(data: TablesDataModule) -> RRNetModule:
-    torch.manual_seed(0)
-    return RRNetModule(
-        data.source_dim, data.target_dim, data.edge_dim, 8, ["intra", "inter", "pair", "inter"],
-        support_dim=data.support_dim, objective=RankingObjective(),
-    ).eval()  # fmt: skip
-
-
-def said(data: TablesDataModule, side: int, row: int) -> dict[int, float]:
-    """Logits of the pairs that a row asks, by the row of the other side."""
-    scores: dict[int, float] = {}
-    for graph in graphs(data):
-        inter, net = graph[INTER], network(data)
-        ends = [graph[name].n_id[inter.edge_index[i]] for i, name in enumerate(("source", "target"))]
-        own = inter.asks[:, side] & (ends[side] == row)
-        scores |= dict(zip(ends[1 - side][own].tolist(), net(graph)[own].tolist(), strict=True))
-    return scores
 
 
 def rows_of(graph: HeteroData, edges: Tensor) -> set[tuple[int, int]]:
