@@ -1,31 +1,29 @@
 """A user's own two tables and known pairs between them: which target belongs to a source, and the other way round?"""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 import torch
-from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.candidates.retrieval import CCA, SpaceGenerator
-from rrnet_lightning.candidates.retrieval.space import SIDES, Side
+from rrnet_lightning.candidates.retrieval.space import Side
 from rrnet_lightning.data.tables.features import FeatureTable, read_features
 from rrnet_lightning.data.tables.labels import Labels
 from rrnet_lightning.data.tables.links import Edges, Scores
 from rrnet_lightning.data.tables.pairs import Pairs
-from rrnet_lightning.data.tables.split import By, Part, given_split, split_pairs
+from rrnet_lightning.data.tables.split import By, Part
 from rrnet_lightning.datamodules.batches import Stage
 from rrnet_lightning.datamodules.draws import resumable
-from rrnet_lightning.datamodules.learnt import LearntDataModule
 from rrnet_lightning.datamodules.listed import Listed
+from rrnet_lightning.datamodules.split_tables import SplitTables
 from rrnet_lightning.datamodules.table_blocks import Blocks, Scales, measure
 from rrnet_lightning.datamodules.table_files import TableContent, TableFiles
 from rrnet_lightning.datamodules.table_view import Order, View, fold_pairs, members, who_asks
 from rrnet_lightning.errors import DataError
-from rrnet_lightning.evidence.bridge import unit
 from rrnet_lightning.evidence.matching import joining, self_training
 from rrnet_lightning.evidence.reference import Reference
 from rrnet_lightning.evidence.seen import Bridges
@@ -36,7 +34,7 @@ JOINED = 0.5
 Mode = Literal["inductive", "transductive"]
 
 
-class TablesDataModule(LearntDataModule):
+class TablesDataModule(SplitTables):
     """Two tables of features and known pairs between their rows -> graphs that rank the one for the other, both ways.
 
     The known pairs are split. What a split asks is a question of its own: with ``both``, new sources among new targets;
@@ -144,15 +142,7 @@ class TablesDataModule(LearntDataModule):
         batch_size: int | None = None,
         num_workers: int = 0,
     ) -> None:
-        super().__init__()
-        least = {"top_k": (top_k, 1), "intra": (intra, 0), "folds": (folds, 2), "repeats": (repeats, 1)}
-        least |= {"num_workers": (num_workers, 0), "self_training": (self_training, 0)}
-        for option, (found, lowest) in least.items():
-            if found is not None and found < lowest:
-                raise DataError(f"{option}: found {found}, wanted at least {lowest}")
-        if batch_size is not None and batch_size < 1:
-            raise DataError(f"batch_size: found {batch_size}, wanted at least 1, or null for all queries at once")
-        self.files = TableFiles(
+        files = TableFiles(
             (source_path, target_path),
             pairs_path,
             ids=(source_ids, target_ids),
@@ -161,16 +151,19 @@ class TablesDataModule(LearntDataModule):
             scores=scores_path,
             edges=(source_edges, target_edges),
         )
-        self.unit_rows, self.new = unit_rows, (predict_path, predict_ids)
-        self.split, self.shares, self.seed = split, (val_share, test_share), seed
+        super().__init__(files, unit_rows, split, val_share, test_share, seed, batch_size, num_workers)
+        least = {"top_k": (top_k, 1), "intra": (intra, 0), "folds": (folds, 2), "repeats": (repeats, 1)}
+        for option, (found, lowest) in (least | {"self_training": (self_training, 0)}).items():
+            if found is not None and found < lowest:
+                raise DataError(f"{option}: found {found}, wanted at least {lowest}")
+        self.new = predict_path, predict_ids
         self.generator, self.relations = generator or CCA(), relations or Bridges()
         self.order, self.top_k, self.intra, self.mode = order, top_k, intra, mode
         self.unlabelled, self.self_training = unlabelled, self_training
         for option in ("unlabelled", "self_training"):
             if mode == "inductive" and getattr(self, option):
                 raise DataError(f"{option}: found it with mode inductive, wanted transductive: it reads other queries")
-        self.folds, self.repeats, self.batch_size, self.num_workers = folds, repeats, batch_size, num_workers
-        self.tables: dict[Side, Tensor] = {}
+        self.folds, self.repeats = folds, repeats
         self.listed: Listed | None = None
         self.edges: dict[Side, Tensor] = {}
         self._views: dict[Stage, list[View]] = {}
@@ -190,7 +183,7 @@ class TablesDataModule(LearntDataModule):
     ) -> "TablesDataModule":
         """Take tables that are in memory; ``options`` are those above without the files."""
         data = cls("", "", "", **options)
-        data._take(TableContent({"source": source, "target": target}, pairs, labels or {}, scores, edges or {}))
+        data.take(TableContent({"source": source, "target": target}, pairs, labels or {}, scores, edges or {}))
         return data
 
     @property
@@ -209,46 +202,25 @@ class TablesDataModule(LearntDataModule):
         return 2 + (self.listed is not None or self.files.scores is not None) + self.relations.edge_width
 
     @property
-    def support_dim(self) -> int:  # type: ignore[override]
+    def support_dim(self) -> int:
         """How alike two pairs are."""
         return self.relations.support_width
 
     def setup(self, stage: str = "") -> None:
         """Read, split and measure, once."""
-        if not self.tables:
-            self._take(self.files.read())
+        super().setup(stage)
         if not self.scales:
             self.scales = measure(self)
 
-    def _take(self, content: TableContent) -> None:
-        self.tables = {side: self._rows(table.x) for side, table in content.tables.items()}
-        self.pairs = pairs = content.pairs
+    def take(self, content: TableContent) -> None:
+        """Keep and split what was read."""
+        super().take(content)
         if content.scores is not None:
             self.listed = Listed.of(content.scores, len(self.tables["target"]))
         self.edges = {side: given_edges(given.index, len(self.tables[side])) for side, given in content.edges.items()}
-        self.source_ids, self.target_ids = (content.names(side) for side in SIDES)
-        self.part = (
-            given_split(pairs.split)
-            if pairs.split is not None
-            else split_pairs(pairs, by=self.split, val_share=self.shares[0], test_share=self.shares[1], seed=self.seed)
-        )
         self.member = members(content.labels)
         if self.relations.classes and self.member is None:
             raise DataError("relations.classes: found true without labels, wanted source_labels and target_labels")
-        counts = ", ".join(f"{part.name.lower()} {int((self.part == part).sum())}" for part in Part)
-        rank_zero_info(
-            f"{len(self.tables['source'])} sources, {len(self.tables['target'])} targets, {pairs.index.shape[1]} known "
-            f"pairs ({counts}; new in a test: {self.split}; {self.mode}). {pairs.note()} {content.notes()}".rstrip()
-        )
-
-    def _rows(self, x: Tensor) -> Tensor:
-        return unit(x.float()) if self.unit_rows else x.float()
-
-    def learnt_rows(self) -> Iterable[object]:
-        """Return the pairs that train and validate, with their weights."""
-        for pair in (self.part != Part.TEST).nonzero().squeeze(1).tolist():
-            source, target = self.pairs.index[:, pair].tolist()
-            yield int(self.part[pair]), self.source_ids[source], self.target_ids[target], float(self.pairs.weight[pair])
 
     def views(self, stage: Stage) -> list[View]:
         """Return the views of a stage, made once: a fold each in training, else one."""
@@ -330,7 +302,7 @@ class TablesDataModule(LearntDataModule):
             base = view.base | {"target": torch.arange(len(self.tables["target"]))}
             self._everything = replace(view, base=base, member=None)  # what is asked has no class that is known
         rows = len(self.tables["source"]) + torch.arange(len(x))
-        return replace(self._everything, new=self._rows(x), queries={"source": rows, "target": rows[:0]})
+        return replace(self._everything, new=self.rows(x), queries={"source": rows, "target": rows[:0]})
 
     def _loader(self, stage: Stage) -> DataLoader[HeteroData]:
         with torch.inference_mode(False):
