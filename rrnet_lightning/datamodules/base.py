@@ -49,6 +49,7 @@ class GraphDataModule(LearntDataModule):
     Masking costs O(edges of the stage) per step; sampled batches cost O(N) for masks, then grow with the subgraph.
     """
 
+    support_dim = 0  # width of the numbers by which pairs support pairs; only some tasks have such
     graph_only: tuple[str, ...] = ()
     """Large attributes that only :meth:`stage_graph` reads."""
     source_ids: Sequence[str]

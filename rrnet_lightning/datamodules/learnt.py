@@ -24,7 +24,6 @@ class LearntDataModule(L.LightningDataModule, ABC):
         DataError: the checkpoint learnt from other rows than those that train and validate now.
     """
 
-    support_dim = 0  # width of the numbers by which pairs support pairs; only some tasks have such
     _digest: str | None = None
 
     @abstractmethod
