@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         RawSoundDataModule,
         SocialDataModule,
         SoundDataModule,
+        TablePairsDataModule,
         TablesDataModule,
     )
     from rrnet_lightning.graph import build_graph, validate
@@ -33,6 +34,7 @@ __all__ = [
     "RawSoundDataModule",
     "SocialDataModule",
     "SoundDataModule",
+    "TablePairsDataModule",
     "TablesDataModule",
     "build_graph",
     "load",

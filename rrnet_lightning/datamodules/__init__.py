@@ -8,6 +8,7 @@ from rrnet_lightning.datamodules.raw_image import RawImageDataModule
 from rrnet_lightning.datamodules.raw_sound import RawSoundDataModule
 from rrnet_lightning.datamodules.social import SocialDataModule
 from rrnet_lightning.datamodules.sound import SoundDataModule
+from rrnet_lightning.datamodules.table_pairs import TablePairsDataModule
 from rrnet_lightning.datamodules.tables import TablesDataModule
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "RawSoundDataModule",
     "SocialDataModule",
     "SoundDataModule",
+    "TablePairsDataModule",
     "TablesDataModule",
 ]

@@ -30,7 +30,7 @@ def test_shipped_config_fits_tests_and_predicts(config: Path, here: Path) -> Non
     wanted = settings(config)
     write_tables(here)
     few = ["--config", str(config), "--trainer.accelerator", "cpu"]
-    few += ["--data.steps_per_epoch", "2"] if wanted["data"]["class_path"] != "TablesDataModule" else []
+    few += ["--data.steps_per_epoch", "2"] if not config.stem.startswith("tables") else []
     few += ["--trainer.default_root_dir", "runs", "--trainer.logger", "false", "--trainer.enable_progress_bar", "false"]
     if "dataset" in wanted["data"]["init_args"] and wanted["data"]["class_path"] == "SocialDataModule":
         few += ["--data.root", "data"]

@@ -83,3 +83,21 @@ def test_own_scores_and_edges_from_files(
     assert "--data.scores_path: found null, but the checkpoint" in refused(
         capsys, ["test", *FEW, "--data.split", "sources", "--data.top_k", "null", "--ckpt_path", "last"]
     )
+
+
+def test_what_a_dual_encoder_predicts_is_a_list_of_scores(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Trained on pairs of its own, which the network is not shown."""
+    write_tables(here)
+    lines = Path("pairs.csv").read_text().splitlines(keepends=True)
+    Path("encoder.csv").write_text("".join(lines[:61]))
+    Path("pairs.csv").write_text("".join([lines[0], *lines[61:]]))
+    alone = ["--config", str(PROJECT / "configs/tables_encoder.yaml"), *FEW[2:-2], "--data.pairs_path", "encoder.csv"]
+    main(["fit", *alone, "--trainer.max_epochs", "30"])
+    main(["predict", *alone, "--ckpt_path", "best", "--predictions.path", "scores.parquet"])
+    scores = pq.read_table("scores.parquet").to_pydict()
+    assert len(scores["score"]) == 120 * 100 and set(scores["truth"]) == {None}
+    best = dict(zip(scores["source"][::100], scores["target"][::100], strict=True))
+    assert sum(best[str(row)] == str(row) for row in range(60, 120)) > 15  # new to the encoder; by chance 0.5
+    main(["fit", *FEW, "--data.scores_path", "scores.parquet", "--trainer.max_epochs", "1"])
+    missing = refused(capsys, ["fit", *alone, "--data.source_path", "none.npy"])
+    assert missing.splitlines()[-1].startswith("error: ") and "none.npy: found no such file" in missing

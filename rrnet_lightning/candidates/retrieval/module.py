@@ -10,10 +10,13 @@ from torchmetrics import MeanMetric
 
 from rrnet_lightning.candidates.retrieval.contrast import info_nce, known_in_batch
 from rrnet_lightning.candidates.retrieval.dual_encoder import DualEncoderSpace
+from rrnet_lightning.checkpoints import Predictions
 from rrnet_lightning.schedulers import WarmupCosineLR
 from rrnet_lightning.trainable import TrainableModule
 
 Pairs = tuple[Tensor, Tensor, Tensor, Tensor]  # source_x [B, D_s], target_x [B, D_t], source_row [B], target_row [B]
+PREDICTED = 100
+"""Best targets of a source that ``predict`` keeps."""
 
 
 def adamw(params: Any) -> torch.optim.Optimizer:
@@ -26,6 +29,7 @@ class DualEncoderModule(TrainableModule):
 
     A batch is ``(source_x, target_x, source_row, target_row)``: features of both ends of B pairs, and their rows in the
     two tables. The loss is :func:`.contrast.info_nce`; what :func:`.contrast.known_in_batch` finds is no negative.
+    ``predict`` takes batches of B sources and M targets, and keeps the 100 best targets of each source.
 
     Before the first step the training batches are read once for the mean and the deviation of every feature, which are
     kept with the weights. A run that starts from a checkpoint has them already.
@@ -114,11 +118,14 @@ class DualEncoderModule(TrainableModule):
         """Log the metrics."""
         self._evaluate(batch, "test")
 
-    def predict_step(self, batch: Pairs, batch_idx: int) -> dict[str, Tensor]:
-        """Return ``source_row`` and ``target_row`` [B] with ``source`` and ``target`` [B, H], rows of unit length."""
+    def predict_step(self, batch: Pairs, batch_idx: int) -> Predictions:
+        """Return the best targets of each source: their rows, the cosine as ``score``, and ``y``, which is unknown."""
         source, target, source_row, target_row = batch
-        embedded = {"source": self.space.source(source), "target": self.space.target(target)}
-        return {"source_row": source_row, "target_row": target_row, **embedded}
+        score, column = self(source, target).float().topk(min(PREDICTED, len(target)), dim=1)
+        rows = source_row[:, None].expand_as(column).reshape(-1)
+        score = score.reshape(-1)
+        found = {"source": rows, "target": target_row[column].reshape(-1), "score": score}
+        return {**found, "y": torch.full_like(score, torch.nan)}
 
     def _loss(self, batch: Pairs) -> tuple[Tensor, Tensor]:
         """Return the loss and, for each way and pair, whether the best in the batch is known, [2, B]."""

@@ -108,14 +108,14 @@ def test_module_trains_and_measures(tmp_path: Path) -> None:
     assert fit.callback_metrics["val/recall@1"] > 0.5
     (result,) = trainer(tmp_path).test(ours, loader(), verbose=False)
     assert set(result) == {"test/loss", "test/recall@1"}
-    predicted = trainer(tmp_path).predict(ours, loader())
-    assert predicted is not None
-    batch: Any = predicted[0]
-    source, target, _ = tables()
+    batch = next(iter(loader()))
     with torch.inference_mode():
-        wanted = ours.space.source(source)[batch["source_row"]]
-        assert ours(source, target).shape == (60, 60)
-    torch.testing.assert_close(batch["source"], wanted)
+        found, wanted = ours.predict_step(batch, 0), ours(*batch[:2])
+    assert found["source"].tolist() == [row for row in range(16) for _ in range(16)] and found["y"].isnan().all()
+    assert torch.equal(found["score"], wanted[found["source"], found["target"]])
+    assert found["score"].view(16, 16).diff(dim=1).max() <= 0 and wanted.shape == (16, 16)
+    with torch.inference_mode():
+        assert len(ours.predict_step((*tables(200)[:2], torch.arange(200), torch.arange(200)), 0)["y"]) == 200 * 100
 
 
 def test_module_standardises_by_its_training_pairs(tmp_path: Path) -> None:

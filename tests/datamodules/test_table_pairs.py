@@ -1,0 +1,65 @@
+"""Known pairs in mini-batches, for a dual encoder alone."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from rrnet_lightning.datamodules import TablePairsDataModule, TablesDataModule
+from rrnet_lightning.errors import DataError
+from tests.fake import write_tables
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    write_tables(tmp_path)
+    return [str(tmp_path / name) for name in ("source.npy", "target.npy", "pairs.csv")]
+
+
+@pytest.mark.parametrize("split", ["both", "pairs"])
+def test_pairs_are_split_as_those_of_the_graphs(files: list[str], split: Any) -> None:
+    data = TablePairsDataModule(*files, split=split, seed=3)
+    graphs = TablesDataModule(*files, split=split, seed=3, folds=3)
+    data.setup()
+    graphs.setup()
+    assert torch.equal(data.part, graphs.part) and data.state_dict() == graphs.state_dict()
+
+
+def test_a_batch_holds_both_ends_of_known_pairs(files: list[str]) -> None:
+    Path(files[2]).write_text("source,target\n" + "".join(f"{row},{119 - row}\n" for row in range(120)))
+    data = TablePairsDataModule(*files, batch_size=32, unit_rows=False)
+    assert (data.source_dim, data.target_dim) == (8, 10)
+    tables = [torch.from_numpy(np.load(file)) for file in files[:2]]
+    found = []
+    for stage, size in (("train", 84), ("val", 12), ("test", 24)):
+        batches = list(getattr(data, f"{stage}_dataloader")())
+        rows = torch.cat([source for _, _, source, _ in batches])
+        assert len(rows) == size and len(batches) == -(-size // 32)
+        for source_x, target_x, source, target in batches:
+            assert torch.equal(source + target, torch.full_like(source, 119))
+            assert torch.equal(source_x, tables[0][source]) and torch.equal(target_x, tables[1][target])
+        found += rows.tolist()
+    assert sorted(found) == list(range(120))
+
+
+def test_all_sources_are_predicted_among_all_targets(files: list[str]) -> None:
+    data = TablePairsDataModule(*files)
+    data.setup()
+    ((source_x, target_x, source, target),) = data.predict_dataloader()
+    assert source.tolist() == target.tolist() == list(range(120)) and (source_x.shape, target_x.shape) == (
+        (120, 8),
+        (120, 10),
+    )
+
+
+def test_a_part_without_pairs_is_named(files: list[str]) -> None:
+    rows = [f"{row},{row},{'train' if row else 'test'}\n" for row in range(120)]
+    Path(files[2]).write_text("source,target,split\n" + "".join(rows))
+    data = TablePairsDataModule(*files)
+    data.setup()
+    with pytest.raises(DataError, match="val: no known pair, the split leaves it empty"):
+        data.val_dataloader()
+    with pytest.raises(DataError, match="batch_size: found 0"):
+        TablePairsDataModule(*files, batch_size=0)
