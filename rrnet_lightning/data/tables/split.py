@@ -59,7 +59,7 @@ def split_pairs(pairs: Pairs, *, by: By, val_share: float, test_share: float, se
     if val + test >= number:
         what = {"both": "connected groups of pairs"}.get(by, by)
         raise DataError(
-            f"by: found {number} {what} for validation ({val}), test ({test}) and training, which leaves nothing to "
+            f"split: found {number} {what} for validation ({val}), test ({test}) and training, which leaves nothing to "
             "train on. Set lower shares, split by something else, or give more pairs."
         )
     order = torch.randperm(number, generator=torch.Generator().manual_seed(derive_seed(seed)))
@@ -72,7 +72,7 @@ def split_pairs(pairs: Pairs, *, by: By, val_share: float, test_share: float, se
 def _check_options(by: str, val_share: float, test_share: float, seed: int) -> None:
     """Refuse options out of range."""
     if by not in get_args(By):
-        raise DataError(f"by: found {by!r}, wanted one of {listed(get_args(By))}. {suggest(by, get_args(By))}")
+        raise DataError(f"split: found {by!r}, wanted one of {listed(get_args(By))}. {suggest(by, get_args(By))}")
     if not 0 <= seed < 2**63:
         raise DataError(f"seed: found {seed}, wanted a whole number from 0 to 2**63 - 1.")
     if not (min(val_share, test_share) > 0 and val_share + test_share < 1):
@@ -137,7 +137,7 @@ def _components(index: Ints) -> Ints:
     share = np.bincount(component).max() / len(source)
     if share > 0.5:
         raise DataError(
-            f"by: found {share:.0%} of the pairs connected through common sources and targets, wanted at most half "
+            f"split: found {share:.0%} of the pairs connected through common sources and targets, wanted at most half "
             "for a split by 'both'. Split by 'sources', 'targets' or 'pairs'."
         )
     lowest = np.full(int(component.max()) + 1, size, dtype=np.int64)

@@ -73,7 +73,7 @@ def test_one_large_component_is_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"by": "source"}, "by: found 'source'.*Did you mean 'sources'?"),
+        ({"by": "source"}, "split: found 'source'.*Did you mean 'sources'?"),
         ({"val": 0.0}, "val_share and test_share: found 0.0 and 0.3"),
         ({"val": 0.5, "test": 0.5}, "together less than 1"),
         (
