@@ -83,7 +83,8 @@ class SplitTables(LearntDataModule):
 
     def rows(self, x: Tensor) -> Tensor:
         """Features [N, D] as they are used."""
-        return unit(x.float()) if self.unit_rows else x.float()
+        x = x.float().contiguous()  # last bits follow from the numbers alone, not from how they lie
+        return unit(x) if self.unit_rows else x
 
     def learnt_rows(self) -> Iterable[object]:
         """Return the pairs that train and validate, with their weights."""

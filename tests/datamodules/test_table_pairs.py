@@ -11,15 +11,17 @@ from rrnet_lightning.datamodules import TablePairsDataModule, TablesDataModule
 from rrnet_lightning.errors import DataError
 from tests.fake import write_tables
 
+Files = tuple[str, str, str]
+
 
 @pytest.fixture
-def files(tmp_path: Path) -> list[str]:
+def files(tmp_path: Path) -> Files:
     write_tables(tmp_path)
-    return [str(tmp_path / name) for name in ("source.npy", "target.npy", "pairs.csv")]
+    return str(tmp_path / "source.npy"), str(tmp_path / "target.npy"), str(tmp_path / "pairs.csv")
 
 
 @pytest.mark.parametrize("split", ["both", "pairs"])
-def test_pairs_are_split_as_those_of_the_graphs(files: list[str], split: Any) -> None:
+def test_pairs_are_split_as_those_of_the_graphs(files: Files, split: Any) -> None:
     data = TablePairsDataModule(*files, split=split, seed=3)
     graphs = TablesDataModule(*files, split=split, seed=3, folds=3)
     data.setup()
@@ -27,7 +29,7 @@ def test_pairs_are_split_as_those_of_the_graphs(files: list[str], split: Any) ->
     assert torch.equal(data.part, graphs.part) and data.state_dict() == graphs.state_dict()
 
 
-def test_a_batch_holds_both_ends_of_known_pairs(files: list[str]) -> None:
+def test_a_batch_holds_both_ends_of_known_pairs(files: Files) -> None:
     Path(files[2]).write_text("source,target\n" + "".join(f"{row},{119 - row}\n" for row in range(120)))
     data = TablePairsDataModule(*files, batch_size=32, unit_rows=False)
     assert (data.source_dim, data.target_dim) == (8, 10)
@@ -44,7 +46,7 @@ def test_a_batch_holds_both_ends_of_known_pairs(files: list[str]) -> None:
     assert sorted(found) == list(range(120))
 
 
-def test_all_sources_are_predicted_among_all_targets(files: list[str]) -> None:
+def test_all_sources_are_predicted_among_all_targets(files: Files) -> None:
     data = TablePairsDataModule(*files)
     data.setup()
     ((source_x, target_x, source, target),) = data.predict_dataloader()
@@ -54,7 +56,7 @@ def test_all_sources_are_predicted_among_all_targets(files: list[str]) -> None:
     )
 
 
-def test_a_part_without_pairs_is_named(files: list[str]) -> None:
+def test_a_part_without_pairs_is_named(files: Files) -> None:
     rows = [f"{row},{row},{'train' if row else 'test'}\n" for row in range(120)]
     Path(files[2]).write_text("source,target,split\n" + "".join(rows))
     data = TablePairsDataModule(*files)
