@@ -8,6 +8,7 @@ from torch import Tensor
 
 from rrnet_lightning.candidates.retrieval.space import Side, Space, other
 from rrnet_lightning.evidence.bridge import Known, carry, hubness, mass, nearest, unit, vote
+from rrnet_lightning.evidence.dots import dots
 from rrnet_lightning.evidence.seen import Bridges, Seen
 
 Map = Callable[[Tensor], Tensor]
@@ -87,7 +88,7 @@ class Reference:
 
     def columns(self, source: Seen, target: Seen, pairs: Tensor) -> Tensor:
         """What the known pairs say of pairs [2, E] of rows of ``source`` and ``target``: [E, edge_width]."""
-        columns = [_dots(source.vectors[-1], target.vectors[-1], pairs)]
+        columns = [dots(source.vectors[-1], target.vectors[-1], pairs)]
         bridged = zip(
             self._bridged(source.vectors),
             self._bridged(target.vectors),
@@ -98,8 +99,8 @@ class Reference:
             strict=True,
         )
         for s, t, s_there, t_there, s_near, t_near in bridged:
-            columns += [_dots(s_there, t, pairs), _dots(s, t_there, pairs), mass(pairs, self.known, s_near, t_near)]
-        columns += [_dots(s, t, pairs) for s, t in zip(source.votes, target.votes, strict=True)]
+            columns += [dots(s_there, t, pairs), dots(s, t_there, pairs), mass(pairs, self.known, s_near, t_near)]
+        columns += [dots(s, t, pairs) for s, t in zip(source.votes, target.votes, strict=True)]
         numbers = source.numbers[pairs[0]], target.numbers[pairs[1]]
         return torch.cat([torch.stack(columns, 1), *numbers], 1)
 
@@ -127,15 +128,12 @@ class Reference:
         hears, place = (listed >= 0).nonzero(as_tuple=True)
         speaks, from_source = listed[hears, place], place < each[0].shape[1]
         q, u = self.known.source[speaks], self.known.target[speaks]
-        s, t = pairs[:, hears]
-        known = self.halves
-        alike = [
-            _dots(mine, theirs, torch.stack([row, other]))
-            for seen, side, row, other in ((source, "source", s, q), (target, "target", t, u))
-            for mine, theirs in zip(seen.vectors, known[side].vectors, strict=True)  # type: ignore[index]
-        ]
-        alike.append(_dots(source.vectors[-1], known["target"].vectors[-1], torch.stack([s, u])))
-        alike.append(_dots(known["source"].vectors[-1], target.vectors[-1], torch.stack([q, t])))
+        s, t = ([x[row] for x in seen.vectors] for seen, row in ((source, pairs[0]), (target, pairs[1])))
+        near, far = torch.stack([hears, q]), torch.stack([hears, u])
+        sources, targets = self.halves["source"].vectors, self.halves["target"].vectors
+        alike = [dots(mine, theirs, near) for mine, theirs in zip(s, sources, strict=True)]
+        alike += [dots(mine, theirs, far) for mine, theirs in zip(t, targets, strict=True)]
+        alike += [dots(s[-1], targets[-1], far), dots(t[-1], sources[-1], near)]
         return speaks, hears, torch.stack([*alike, from_source.float()], 1)
 
     def _neighbours(
@@ -173,9 +171,3 @@ class Reference:
 def _maps(known: Tensor, into: Map, relations: Bridges) -> list[Map]:
     mean = known.float().mean(0)
     return [*([lambda x: unit(x - mean)] if relations.raw else []), into]
-
-
-def _dots(one: Tensor, other: Tensor, pairs: Tensor) -> Tensor:
-    """Dot product of a row of each, [E], in chunks."""
-    found = [(one[s] * other[t]).sum(1) for s, t in zip(*(ends.split(CHUNK) for ends in pairs), strict=True)]
-    return torch.cat(found) if found else one.new_zeros(0)
