@@ -119,16 +119,16 @@ class Found:
 def search(view: View, side: Side, rows: Tensor, seen: Seen) -> Found:
     """Find the candidates of queries, ``rows`` [n] of one side. Memory n · B; known partners are no candidates."""
     base = view.base[other(side)]
-    scores, allowed = view.scores(side, seen), None
+    scores, listed = view.scores(side, seen), None
     if view.listed is not None:
-        scores, allowed = view.listed.ahead(scores, side, rows, base)
+        scores, listed = view.listed.ahead(scores, side, rows, base)
     here, there = (0, 1) if side == "source" else (1, 0)
     known, truth = (within(pairs[[here, there]], rows, base)[0] for pairs in (view.pairs, view.truth))
     scores[known[0], known[1]] = -torch.inf
-    allowed = scores > -torch.inf if allowed is None else allowed & (scores > -torch.inf)
-    most = int(allowed.sum(1).max()) if len(rows) else 0
-    columns = stable_top_k(scores, min(view.top_k, max(most, 1)))
-    found = allowed.gather(1, columns)  # some queries have fewer
+    columns = stable_top_k(scores, min(view.top_k, len(base)))
+    found = scores.gather(1, columns) > -torch.inf  # some queries have fewer
+    if listed is not None:
+        found &= listed.gather(1, columns)
     true = torch.zeros(scores.shape, dtype=torch.bool)
     true[truth[0], truth[1]] = True
     ends = [rows[:, None].expand_as(columns)[found], base[columns][found]]
@@ -142,10 +142,10 @@ def search(view: View, side: Side, rows: Tensor, seen: Seen) -> Found:
 
 def _missed(scores: Tensor, true: Tensor, columns: Tensor, found: Tensor) -> Tensor:
     """Ranks of the true columns that are not among those found, [n, R], -1 as padding; ties go to the lower column."""
-    left = true.scatter(1, columns, true.gather(1, columns) & ~found)
-    query, column = left.nonzero(as_tuple=True)
-    ranks = torch.full((len(scores), int(left.sum(1).max()) if len(scores) else 0), -1)
-    place = left.cumsum(1)[query, column] - 1
+    query, column = true.scatter(1, columns, true.gather(1, columns) & ~found).nonzero(as_tuple=True)
+    count = query.bincount(minlength=len(scores))
+    ranks = torch.full((len(scores), int(count.max()) if len(scores) else 0), -1)
+    place = torch.arange(len(query)) - (count.cumsum(0) - count)[query]
     for some in torch.arange(len(query)).split(CHUNK):
         q, c = query[some], column[some]
         row, own = scores[q], scores[q, c][:, None]

@@ -56,9 +56,10 @@ def stable_top_k(scores: Tensor, k: int) -> Tensor:
     Shapes:
         scores: [R, C] float without NaN.  returns: [R, k] long.
     """
-    values, columns = scores.topk(k, dim=1)
+    values, columns = scores.topk(min(k + 1, scores.shape[1]), dim=1)
+    columns = columns[:, :k]
     # topk picks any of several entries equal to the k-th: only such rows need a full sort.
-    tied = ((scores >= values[:, -1:]).sum(1) > k).nonzero().squeeze(1)
+    tied = (values[:, k - 1 : -1] == values[:, k:]).any(1).nonzero().squeeze(1)
     columns[tied] = scores[tied].sort(dim=1, descending=True, stable=True).indices[:, :k]
     columns = columns.sort(dim=1).values
     order = scores.gather(1, columns).sort(dim=1, descending=True, stable=True).indices
