@@ -32,11 +32,12 @@ def query_graph(view: View, asking: Asking, intra: int, *, together: bool) -> He
         intra: neighbours of a row.
         together: queries hear of each other.
     """
-    found = [(side, rows, search(view, side, rows, view.look(side, rows))) for side, rows in asking]
+    looked = {side: (rows, view.look(side, rows)) for side, rows in asking}
+    found = [(side, rows, search(view, side, rows, seen)) for side, (rows, seen) in looked.items()]
     asked = _Asked.union([(side, each) for side, _, each in found])
     alone = {side: queries for side, queries, _ in found}  # some may have no candidate
     rows = {side: torch.cat([asked.pairs[i], alone.get(side, asked.pairs[i])]).unique() for i, side in enumerate(SIDES)}
-    seen = {side: view.look(side, rows[side]) for side in SIDES}
+    seen = {side: _seen(view, side, rows[side], looked.get(side)) for side in SIDES}
     ends = torch.stack([place(asked.pairs[i], rows[side]) for i, side in enumerate(SIDES)])
     near = {side: neighbours(view, side, rows[side], seen[side], intra, together=together) for side in SIDES}
     spoken = _Spoken.of(view, seen, ends, near)
@@ -50,6 +51,11 @@ def query_graph(view: View, asking: Asking, intra: int, *, together: bool) -> He
     _add_supports(data, torch.stack([at[ends.shape[1] + spoken.speaker], at[spoken.hears]]), spoken.alike)
     validate(data)
     return data
+
+
+def _seen(view: View, side: Side, rows: Tensor, looked: tuple[Tensor, Seen] | None) -> Seen:
+    """See rows, those that were looked at only once."""
+    return looked[1] if looked is not None and torch.equal(rows, looked[0]) else view.look(side, rows)
 
 
 @dataclass(frozen=True, eq=False)
