@@ -27,4 +27,5 @@ def dots(one: Tensor, other: Tensor, pairs: Tensor) -> Tensor:
         where = torch.sparse_csr_tensor(
             ends, column, one.new_zeros(len(row)), (len(one), len(other)), check_invariants=False
         )
-    return torch.sparse.sampled_addmm(where, one, other.T, beta=0).values()
+    found: Tensor = torch.sparse.sampled_addmm(where, one, other.T, beta=0).values()
+    return found
