@@ -35,6 +35,9 @@ class Ranked:
 class Mapper:
     """A trained network and the tables it learnt from.
 
+    To make one takes a fit of the generator, and a search of the known rows for all targets. To rank a new row then
+    takes a search of the targets and of the known rows.
+
     Args:
         data: after ``setup``.
         module: trained on it.
@@ -42,6 +45,8 @@ class Mapper:
 
     def __init__(self, data: TablesDataModule, module: RRNetModule) -> None:
         self.data, self.module = data, module.eval()
+        with torch.no_grad():
+            data.everything()
 
     @torch.no_grad()
     def rank(self, source: Tensor | NDArray[Any], k: int = 10) -> Ranked:

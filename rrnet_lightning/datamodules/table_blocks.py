@@ -24,7 +24,7 @@ KEPT = 100_000_000
 """Numbers up to which the graphs of training are kept from epoch to epoch, rather than built anew."""
 ALL_PAIRS = 200_000
 """Pairs of a batch up to which all rows may be candidates: a step of ``configs/tables.yaml`` takes about 19 kB each."""
-PREDICTED = 1024
+PREDICTED = 512
 """Queries of a batch of predictions."""
 FLAGS = 2
 """First columns of an edge, which are not scaled: the pair is known; its target asks."""

@@ -97,7 +97,7 @@ class TablesDataModule(SplitTables):
             for few known pairs.
         folds: parts that the training pairs are cut into.
         repeats: how many times they are cut, each at random.
-        batch_size: queries of a batch; null: all of a fold and of a direction, 1,024 in ``predict``. Always all in
+        batch_size: queries of a batch; null: all of a fold and of a direction, 512 in ``predict``. Always all in
             transductive mode.
         num_workers: processes that prepare batches.
 
@@ -282,8 +282,6 @@ class TablesDataModule(SplitTables):
     def ask(self, x: Tensor) -> View:
         """Return a view of new sources, features [M, D], which ask all targets; all pairs are known.
 
-        What the known pairs say of the targets is worked out at the first call alone.
-
         Raises:
             DataError: another width than that of the source table; listed candidates or given edges of sources.
         """
@@ -296,13 +294,21 @@ class TablesDataModule(SplitTables):
         width = self.tables["source"].shape[1]
         if x.dim() != 2 or x.shape[1] != width or not len(x):
             raise DataError(f"new sources: found {list(x.shape)}, wanted [M, {width}], the width of the source table")
+        rows = len(self.tables["source"]) + torch.arange(len(x))
+        return replace(self.everything(), new=self.rows(x), queries={"source": rows, "target": rows[:0]})
+
+    def everything(self) -> View:
+        """Return the view in which all pairs are known and all targets are searched.
+
+        The generator is fitted, and what the known pairs say of the targets is worked out, at the first call alone.
+        """
         if self._everything is None:
             pairs = torch.arange(self.pairs.index.shape[1])
             view = self._view(pairs, pairs[:0])
             base = view.base | {"target": torch.arange(len(self.tables["target"]))}
             self._everything = replace(view, base=base, member=None)  # what is asked has no class that is known
-        rows = len(self.tables["source"]) + torch.arange(len(x))
-        return replace(self._everything, new=self.rows(x), queries={"source": rows, "target": rows[:0]})
+            self._everything.see_base("target")
+        return self._everything
 
     def _loader(self, stage: Stage) -> DataLoader[HeteroData]:
         with torch.inference_mode(False):
