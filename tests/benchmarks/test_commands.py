@@ -16,6 +16,7 @@ from benchmarks.ratings.rows import Row
 from benchmarks.refine import command as refine
 from benchmarks.refine.rows import Result
 from benchmarks.speed import startup, threads
+from benchmarks.speed import tables as speed_tables
 from benchmarks.tables import command as tables
 
 PARSE = {
@@ -23,6 +24,7 @@ PARSE = {
     "ratings.study": study.parse,
     "refine": refine.parse,
     "speed.startup": startup.parse,
+    "speed.tables": speed_tables.parse,
     "speed.threads": threads.parse,
     "tables": tables.parse,
 }
