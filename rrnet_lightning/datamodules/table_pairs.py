@@ -21,7 +21,7 @@ class TablePairsDataModule(SplitTables):
     """Two tables of features and known pairs between their rows -> mini-batches for :class:`DualEncoderModule`.
 
     Files and split are those of :class:`TablesDataModule`: with the same options, pairs that train here train there.
-    Weights of pairs are not read. ``predict`` asks all sources, 1,024 a batch, among all targets.
+    Weights of pairs are not read. ``predict`` asks all sources, 512 a batch, among all targets.
 
     Args:
         source_path: features, one row an instance, see :class:`TablesDataModule`.
