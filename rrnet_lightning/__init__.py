@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         TablesDataModule,
     )
     from rrnet_lightning.graph import build_graph, validate
-    from rrnet_lightning.mapper import load
+    from rrnet_lightning.mapper import Mapper, load
     from rrnet_lightning.module import RRNetModule
     from rrnet_lightning.nn import RRNet
 
@@ -27,6 +27,7 @@ __version__ = "0.1.0"
 __all__ = [
     "GraphDataModule",
     "ImageDataModule",
+    "Mapper",
     "MappingDataModule",
     "RRNet",
     "RRNetModule",
@@ -46,6 +47,7 @@ _PLACES = {
     "RRNetModule": "module",
     "build_graph": "graph",
     "validate": "graph",
+    "Mapper": "mapper",
     "load": "mapper",
 }  # else datamodules
 

@@ -110,10 +110,11 @@ def _asking(view: View, stage: Stage) -> Sequence[Side]:
     return sides[:1] if stage == "predict" else sides
 
 
-def measure(data: "TablesDataModule") -> Scales:
+def measure(data: "TablesDataModule", stage: str) -> Scales:
     """Return the scales of the columns, over what the first fold of training asks."""
     with torch.inference_mode(False):
-        first = [next(data.make_views("train"))]  # not all folds: to test takes no more
+        # to fit takes all folds, to test no more than this one
+        first = data.views("train")[:1] if stage == "fit" else [next(data.make_views("train"))]
         graph = Blocks(data, "train", scaled=False, views=first)[(0, torch.tensor([0]))]
     inter = graph[INTER]
     if not inter.supervised.any():

@@ -5,16 +5,17 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.candidates.retrieval import CCA, SpaceGenerator
 from rrnet_lightning.candidates.retrieval.space import Side
-from rrnet_lightning.data.tables.features import FeatureTable, read_features
+from rrnet_lightning.data.tables.features import FeatureTable, as_features, read_features
 from rrnet_lightning.data.tables.labels import Labels
 from rrnet_lightning.data.tables.links import Edges, Scores
-from rrnet_lightning.data.tables.pairs import Pairs
+from rrnet_lightning.data.tables.pairs import Pairs, as_pairs
 from rrnet_lightning.data.tables.split import By, Part
 from rrnet_lightning.datamodules.batches import Stage
 from rrnet_lightning.datamodules.draws import resumable
@@ -173,17 +174,34 @@ class TablesDataModule(SplitTables):
     @classmethod
     def of(
         cls,
-        source: FeatureTable,
-        target: FeatureTable,
-        pairs: Pairs,
+        source: FeatureTable | Tensor | NDArray[Any],
+        target: FeatureTable | Tensor | NDArray[Any],
+        pairs: Pairs | Tensor | NDArray[Any],
         labels: dict[Side, Labels] | None = None,
         scores: Scores | None = None,
         edges: dict[Side, Edges] | None = None,
         **options: Any,
     ) -> "TablesDataModule":
-        """Take tables that are in memory; ``options`` are those above without the files."""
+        """Take tables that are in memory.
+
+        Args:
+            source: [N, D] features, one row an instance; as a table they have names, too.
+            target: see ``source``.
+            pairs: [2, P] whole numbers, rows of the sources and of the targets that belong together; or what
+                :func:`as_pairs` makes of them with weights or a split.
+            labels: classes of the rows of both sides, for mAP by class.
+            scores: the user's own candidates.
+            edges: the user's own neighbours within a side.
+            options: those of the class without the files.
+
+        Raises:
+            DataError: features or pairs of another shape, or options as in the class.
+        """
+        one, two = (table if isinstance(table, FeatureTable) else as_features(table) for table in (source, target))
+        if not isinstance(pairs, Pairs):
+            pairs = as_pairs(pairs, num_sources=len(one.x), num_targets=len(two.x))
         data = cls("", "", "", **options)
-        data.take(TableContent({"source": source, "target": target}, pairs, labels or {}, scores, edges or {}))
+        data.take(TableContent({"source": one, "target": two}, pairs, labels or {}, scores, edges or {}))
         return data
 
     @property
@@ -210,7 +228,7 @@ class TablesDataModule(SplitTables):
         """Read, split and measure, once."""
         super().setup(stage)
         if not self.scales:
-            self.scales = measure(self)
+            self.scales = measure(self, stage)
 
     def take(self, content: TableContent) -> None:
         """Keep and split what was read."""

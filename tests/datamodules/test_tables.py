@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from rrnet_lightning.candidates.retrieval import CCA
+from rrnet_lightning.candidates.retrieval.space import Space
 from rrnet_lightning.data.tables.features import as_features
 from rrnet_lightning.data.tables.labels import Labels
 from rrnet_lightning.data.tables.pairs import as_pairs
@@ -26,6 +28,34 @@ from tests.fake import write_tables
 def tables(tmp_path: Path) -> list[Tensor]:
     write_tables(tmp_path, ROWS)
     return [torch.from_numpy(np.load(tmp_path / f"{name}.npy")) for name in ("source", "target")]
+
+
+def test_arrays_are_tables_without_names(tables: list[Tensor]) -> None:
+    rows = np.stack([np.arange(ROWS)] * 2)
+    one = TablesDataModule.of(tables[0].numpy(), tables[1], rows)
+    pairs = as_pairs(rows, num_sources=ROWS, num_targets=ROWS)
+    two = TablesDataModule.of(as_features(tables[0]), as_features(tables[1]), pairs)
+    assert torch.equal(one.tables["source"], two.tables["source"]) and torch.equal(one.part, two.part)
+    with pytest.raises(DataError, match="pairs"):
+        TablesDataModule.of(tables[0], tables[1], rows[:1])
+
+
+def test_all_folds_are_fitted_once_to_fit(tables: list[Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
+    """And to test the first alone: its scales are the same."""
+    fits, fit = [], CCA.fit_rows
+
+    def counted(*given: Any) -> Space:
+        fits.append(given)
+        return fit(*given)
+
+    monkeypatch.setattr(CCA, "fit_rows", counted)
+    scales = []
+    for stage, wanted in (("fit", 4), ("test", 1)):
+        data = task(tables, stage=stage)
+        scales.append(data.scales["edge"](torch.ones(1, data.edge_dim - 2)))
+        assert len(fits) == wanted
+        fits.clear()
+    assert torch.equal(*scales)
 
 
 def rows_of(graph: HeteroData, edges: Tensor) -> set[tuple[int, int]]:

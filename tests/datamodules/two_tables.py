@@ -19,7 +19,7 @@ ROWS, TEST = 120, range(90, 120)
 PARTS = tuple("test" if row in TEST else "val" if row >= 80 else "train" for row in range(ROWS))
 
 
-def task(tables: list[Tensor], partner: Tensor | None = None, **given: Any) -> TablesDataModule:
+def task(tables: list[Tensor], partner: Tensor | None = None, stage: str = "", **given: Any) -> TablesDataModule:
     rows = torch.arange(ROWS)
     pairs = as_pairs(
         torch.stack([rows, rows if partner is None else partner]),
@@ -29,7 +29,7 @@ def task(tables: list[Tensor], partner: Tensor | None = None, **given: Any) -> T
     )
     options: dict[str, Any] = {"top_k": 6, "folds": 4, "relations": Bridges(neighbours=4, hubness=4, supports=2)}
     data = TablesDataModule.of(as_features(tables[0]), as_features(tables[1]), pairs, **options | given)
-    data.setup()
+    data.setup(stage)
     return data
 
 
