@@ -1,130 +1,122 @@
-"""See RR-Net at work in a minute, without a download: ``rrnet demo [--seeds 1]``.
+"""See RR-Net at work in a minute, without a download: ``rrnet demo [--only halves|digits] [--seeds 2]``.
 
-Trains on scikit-learn's handwritten digits with the values of ``configs/image_digits.yaml`` and compares, on the same
-test images, with the classifier that proposes the candidates and with a vote among the nearest training images.
+Halves: scikit-learn's handwritten digits are cut in two; which right half belongs to this left one? Digits: which digit
+is it? RR-Net stands beside what it starts from, on the same test. Seeds run side by side, one a core.
 """
 
 import argparse
 import logging
-import tempfile
+import multiprocessing
+import signal
+import sys
 import time
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
-import lightning as L
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from torch import Tensor
-from torch.nn.functional import one_hot
 
-from rrnet_lightning.candidates.samples import TEST, TRAIN, VAL, ScoredSamples
-from rrnet_lightning.datamodules.image import ImageDataModule
-from rrnet_lightning.errors import program
-from rrnet_lightning.graph.knn import knn_edges
-from rrnet_lightning.module import RRNetModule
+from rrnet_lightning.cli import demo_digits, demo_halves
+from rrnet_lightning.cli.demo_picture import draw
+from rrnet_lightning.cli.threads import usable_cores
+from rrnet_lightning.data.files.atomic import check_place
+from rrnet_lightning.errors import program, reason
 
-EPOCHS = 20
-DATA: dict[str, Any] = dict(dataset="digits", source_k=3, target_k=3, top_k=5, steps_per_epoch=5)
-MODEL: dict[str, Any] = dict(hidden_dim=16, units=["inter", "intra", "inter"], residual=True, dropout=0.2, prior=True)
-OPTIMIZER: dict[str, Any] = dict(lr=6e-3, weight_decay=0.1)
-NEIGHBOURS = (1, 3, 5, 7, 9)
-ROWS = ("logistic regression (proposes the candidates)", "kNN vote on the same features", "RR-Net")
+SEEDS = {"halves": 2, "digits": 1}
+PICTURE = Path("runs/demo.png")
 
 
-def classifier_accuracy(samples: ScoredSamples) -> float:
-    """Test accuracy of the initial scores alone."""
-    return _accuracy(samples.log_probs.argmax(1), samples, TEST)
-
-
-def knn_accuracy(samples: ScoredSamples) -> float:
-    """Test accuracy of a vote among the k nearest training samples, ties to the nearest; k is chosen on validation."""
-    edges = knn_edges(samples.features, max(NEIGHBOURS), pool=samples.role == TRAIN)
-    votes = one_hot(samples.label[edges[0]].view(len(samples.label), -1), len(samples.names)).float()
-    guesses = [(votes[:, :k].sum(1) + votes[:, 0] / 2).argmax(1) for k in NEIGHBOURS]
-    return _accuracy(max(guesses, key=lambda guess: _accuracy(guess, samples, VAL)), samples, TEST)
-
-
-def train_rrnet(data: ImageDataModule, seed: int) -> float:
-    """Train, keep the epoch of the best validation accuracy, and return its test accuracy."""
-    L.seed_everything(seed, verbose=False)
-    model = RRNetModule(
-        data.source_dim,
-        data.target_dim,
-        data.edge_dim,
-        **MODEL,
-        optimizer=lambda params: torch.optim.AdamW(params, **OPTIMIZER),
-        scheduler=lambda optimizer: torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS),
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = L.Trainer(
-            max_epochs=EPOCHS,
-            accelerator="cpu",
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            default_root_dir=folder,
-            callbacks=[ModelCheckpoint(folder, monitor="val/accuracy", mode="max")],
-        )
-        trainer.fit(model, data)
-        [metrics] = trainer.test(model, data, ckpt_path="best", weights_only=True, verbose=False)
-    return float(metrics["test/accuracy"])
-
-
-def compare(seed: int) -> tuple[list[float], int]:
-    """Return the test accuracy of each of ROWS on the split of one seed, and the number of test images."""
-    data = ImageDataModule(**DATA, seed=seed)
-    data.prepare_data()
-    samples = data.views()[-1]  # the final view, of all samples
-    accuracies = [classifier_accuracy(samples), knn_accuracy(samples), train_rrnet(data, seed)]
-    return accuracies, int((samples.role == TEST).sum())
-
-
-def parse(args: Sequence[str] | None) -> int:
-    """Read the command line; return the number of splits."""
+def parse(args: Sequence[str] | None) -> dict[str, int]:
+    """Read the command line; return the number of splits of each task."""
     parser = argparse.ArgumentParser(prog=f"{program()} demo", description=__doc__.partition(":")[0])
-    parser.add_argument("--seeds", type=int, default=5, help="number of random splits (default 5): seeds 0, 1, ...")
-    seeds: int = parser.parse_args(args).seeds
-    if seeds < 1:
-        parser.error(f"--seeds: found {seeds}, wanted at least 1")
-    return seeds
+    parser.add_argument("--only", choices=SEEDS, help="one of the two tasks")
+    parser.add_argument(
+        "--seeds", type=int, help="number of random splits, seeds 0, 1, ... (default: halves 2, digits 1)"
+    )
+    options = parser.parse_args(args)
+    if options.seeds is not None and options.seeds < 1:
+        parser.error(f"--seeds: found {options.seeds}, wanted at least 1")
+    return {task: options.seeds or least for task, least in SEEDS.items() if options.only in (None, task)}
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the comparison and print it."""
+    """Run the command."""
     seeds = parse(args)
+    try:
+        check_place(PICTURE)
+        show(seeds)
+    except OSError as error:
+        print(
+            f"error: {PICTURE}: cannot be written here ({reason(error)}). Run it in a folder of yours", file=sys.stderr
+        )
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def show(seeds: dict[str, int]) -> None:
+    """Run the comparison, print it and draw what was answered."""
+    start, console = time.perf_counter(), Console()
+    run = {"halves": demo_halves.compare, "digits": demo_digits.compare}
+    jobs = [(task, seed) for task, number in seeds.items() for seed in range(number)]
+    context = multiprocessing.get_context("spawn")  # a fork would share the threads of torch
+    with ProcessPoolExecutor(min(usable_cores(), len(jobs)), context, initializer=quiet) as pool:
+        waiting = [pool.submit(run[task], seed) for task, seed in jobs]
+        found = [job.result() for job in track(waiting, "training", console=console, transient=True)]
+    results: dict[str, list[Any]] = {task: [] for task in seeds}
+    for (task, _), result in zip(jobs, found, strict=True):
+        results[task].append(result)
+    for task, each in results.items():
+        console.print(halves_table(each) if task == "halves" else digits_table(each))
+    if "halves" in results:
+        draw(results["halves"][0], PICTURE)
+        console.print(f"{PICTURE}: ten left halves and the right halves put first, before and after reasoning.")
+    console.print(f"{time.perf_counter() - start:.0f} seconds. The same writers wrote training and test images.")
+
+
+def quiet() -> None:
+    """One thread, and no word of Lightning's, in a process of the pool."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     warnings.filterwarnings("ignore", module="lightning")
-    for name in ("lightning.pytorch", "lightning.fabric"):
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.ERROR)
     torch.set_num_threads(1)  # graphs this small lose far more by sharing the work than they gain
-    start, console = time.perf_counter(), Console()
-    results = [compare(seed) for seed in track(range(seeds), "training", console=console, transient=True)]
-    console.print(_table(torch.tensor([accuracies for accuracies, _ in results], dtype=torch.double)))
-    console.print(f"{results[0][1]} test images a split, {seeds} split(s), {time.perf_counter() - start:.0f} seconds.")
-    console.print("Writers are not named in this data set: the same ones wrote training and test images.")
 
 
-def _accuracy(guess: Tensor, samples: ScoredSamples, role: int) -> float:
-    return float((guess == samples.label)[samples.role == role].double().mean())
-
-
-def _table(accuracies: Tensor) -> Table:
-    """Show [seeds, rows] accuracies; mean ± standard deviation over several seeds."""
-    table = Table(
-        "method", "test accuracy", *(["each split"] if len(accuracies) > 1 else []), title="Handwritten digits"
-    )
-    for row, column in zip(ROWS, accuracies.T, strict=True):
-        mean = f"{100 * float(column.mean()):.2f} %"
-        if len(column) > 1:
-            each = " ".join(f"{100 * value:.2f}" for value in column.tolist())
-            table.add_row(row, f"{mean} ± {100 * float(column.std()):.2f}", each)
-        else:
-            table.add_row(row, mean)
+def halves_table(found: Sequence[demo_halves.Compared]) -> Table:
+    """Metrics of the halves, in percent; mean ± standard deviation over several seeds."""
+    heads = ("recall@1", "recall@10", "class mAP")
+    title = f"Which right half belongs to a left one, and the other way round? {_seeds(found)}, %"
+    table = Table("method", *heads, title=title)
+    for row, values in zip(demo_halves.ROWS, torch.stack([each.metrics for each in found], 2), strict=True):
+        table.add_row(row, *(_spread(value, 1) for value in values))
     return table
+
+
+def digits_table(found: Sequence[Sequence[float]]) -> Table:
+    """Accuracy of the digits, in percent."""
+    table = Table("method", "test accuracy", title=f"Which digit is it? {_seeds(found)}, %")
+    for row, values in zip(demo_digits.ROWS, torch.tensor(found, dtype=torch.double).T, strict=True):
+        table.add_row(row, _spread(values, 2))
+    return table
+
+
+def _seeds(found: Sequence[object]) -> str:
+    return "Seed 0" if len(found) == 1 else f"Seeds 0 to {len(found) - 1}"
+
+
+def _spread(shares: torch.Tensor, digits: int) -> str:
+    """Mean ± standard deviation, and each."""
+    mean = f"{100 * float(shares.mean()):.{digits}f}"
+    if len(shares) == 1:
+        return mean
+    each = " ".join(f"{100 * share:.{digits}f}" for share in shares.tolist())
+    return f"{mean} ± {100 * float(shares.std()):.{digits}f} ({each})"
 
 
 if __name__ == "__main__":
