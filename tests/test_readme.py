@@ -8,9 +8,11 @@ import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from rrnet_lightning.cli import main
 from tests.command import PROJECT
@@ -80,7 +82,7 @@ def test_make_targets_exist() -> None:
 
 
 def test_python_examples_run(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The README's, then those of the page on a task of one's own: the first defines it, and it is trained."""
+    """The README's: it answers. Then those of the page on a task of one's own: the first defines it; it is trained."""
     monkeypatch.setenv("RRNET_DATA", "data")
     quiet = "logger=False, enable_checkpointing=False, enable_progress_bar=False, accelerator='cpu'"
     found = [block.replace("logger=False", quiet) for block in blocks("python")]
@@ -88,7 +90,10 @@ def test_python_examples_run(here: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     exec(tables, {})
     assert np.load("source.npy").shape == (400, 20) and len(Path("pairs.csv").read_text().splitlines()) == 401
     use, task, again = (block for block in found if block != tables)
-    exec(use, {})
+    answered: dict[str, Any] = {}
+    exec(use, answered)
+    found = answered["best"].rows == torch.arange(1500, 1797)[:, None]
+    assert found.shape == (297, 5) and found.any(1).double().mean() > 0.1
     exec(again, {})
     train = f"""
 import lightning as L
