@@ -12,8 +12,8 @@ from torch import Tensor
 
 from rrnet_lightning.data.files.root import user_path
 from rrnet_lightning.data.tables.features import as_features
-from rrnet_lightning.datamodules.table_blocks import Blocks
-from rrnet_lightning.datamodules.tables import TablesDataModule
+from rrnet_lightning.datamodules import TablesDataModule
+from rrnet_lightning.datamodules.tables.blocks import Blocks
 from rrnet_lightning.errors import RunError
 from rrnet_lightning.module import RRNetModule
 

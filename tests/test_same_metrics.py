@@ -15,7 +15,7 @@ from rrnet_lightning.data.files.root import dataset_folder
 from rrnet_lightning.data.tables.features import as_features
 from rrnet_lightning.data.tables.pairs import as_pairs
 from rrnet_lightning.datamodules import ImageDataModule, SocialDataModule, TablesDataModule
-from rrnet_lightning.datamodules.table_blocks import Blocks
+from rrnet_lightning.datamodules.tables.blocks import Blocks
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.bridge import unit
 from rrnet_lightning.evidence.seen import Bridges

@@ -12,9 +12,9 @@ from torch_geometric.data import HeteroData
 from benchmarks.tables.peers import Scores
 from rrnet_lightning.candidates.retrieval.space import SIDES, Side, other
 from rrnet_lightning.datamodules import TablesDataModule
-from rrnet_lightning.datamodules.table_blocks import FLAGS, Blocks
-from rrnet_lightning.datamodules.table_rows import place
-from rrnet_lightning.datamodules.table_view import View, search
+from rrnet_lightning.datamodules.tables.blocks import FLAGS, Blocks
+from rrnet_lightning.datamodules.tables.rows import place
+from rrnet_lightning.datamodules.tables.view import View, search
 from rrnet_lightning.evidence.seen import Bridges, Seen
 from rrnet_lightning.graph.schema import INTER
 from rrnet_lightning.module import RRNetModule, asked_of

@@ -14,8 +14,8 @@ from torch.nn.functional import normalize
 
 from rrnet_lightning.candidates.retrieval.space import SIDES, Side, other
 from rrnet_lightning.datamodules import TablesDataModule
-from rrnet_lightning.datamodules.table_rows import place
-from rrnet_lightning.datamodules.table_view import Order, View
+from rrnet_lightning.datamodules.tables.rows import place
+from rrnet_lightning.datamodules.tables.view import Order, View
 from rrnet_lightning.evidence.matching import csls_scores, self_training
 from rrnet_lightning.graph.knn import stable_top_k
 from rrnet_lightning.objectives import sinkhorn

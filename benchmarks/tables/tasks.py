@@ -15,7 +15,7 @@ from rrnet_lightning.data.tables.features import as_features
 from rrnet_lightning.data.tables.labels import Labels
 from rrnet_lightning.data.tables.pairs import as_pairs
 from rrnet_lightning.datamodules import TablesDataModule
-from rrnet_lightning.datamodules.tables import Mode
+from rrnet_lightning.datamodules.tables.datamodule import Mode
 from rrnet_lightning.evidence.seen import Bridges
 
 

@@ -14,8 +14,8 @@ from torch_geometric.data import HeteroData
 from rrnet_lightning.candidates.retrieval import CCA, DualEncoder
 from rrnet_lightning.candidates.retrieval.space import SIDES, SpaceGenerator, other
 from rrnet_lightning.data.tables.labels import Labels
-from rrnet_lightning.datamodules.table_view import Order
-from rrnet_lightning.datamodules.tables import TablesDataModule
+from rrnet_lightning.datamodules import TablesDataModule
+from rrnet_lightning.datamodules.tables.view import Order
 from rrnet_lightning.evidence.seen import Bridges
 from rrnet_lightning.graph.schema import INTER
 from rrnet_lightning.module import RRNetModule

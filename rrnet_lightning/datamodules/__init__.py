@@ -8,8 +8,7 @@ from rrnet_lightning.datamodules.raw_image import RawImageDataModule
 from rrnet_lightning.datamodules.raw_sound import RawSoundDataModule
 from rrnet_lightning.datamodules.social import SocialDataModule
 from rrnet_lightning.datamodules.sound import SoundDataModule
-from rrnet_lightning.datamodules.table_pairs import TablePairsDataModule
-from rrnet_lightning.datamodules.tables import TablesDataModule
+from rrnet_lightning.datamodules.tables import TablePairsDataModule, TablesDataModule
 
 __all__ = [
     "GraphDataModule",

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.data.tables.links import Edges
-from rrnet_lightning.datamodules.tables import TablesDataModule
+from rrnet_lightning.datamodules import TablesDataModule
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.graph.schema import INTER
-from tests.datamodules.two_tables import graphs, said, task
+from tests.datamodules.tables.two_tables import graphs, said, task
 from tests.fake import write_tables
 
 # into row 91, which asks in the test: from a known row, a row that is in no pair, other rows that ask, itself

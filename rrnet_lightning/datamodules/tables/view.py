@@ -11,8 +11,8 @@ from rrnet_lightning.candidates.contract import random_folds
 from rrnet_lightning.candidates.retrieval.space import SIDES, Side, other
 from rrnet_lightning.data.tables.labels import Labels
 from rrnet_lightning.data.tables.split import By, units
-from rrnet_lightning.datamodules.listed import Listed
-from rrnet_lightning.datamodules.table_rows import place, within
+from rrnet_lightning.datamodules.tables.listed import Listed
+from rrnet_lightning.datamodules.tables.rows import place, within
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.matching import without_partner
 from rrnet_lightning.evidence.reference import Reference

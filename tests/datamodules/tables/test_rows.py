@@ -1,6 +1,6 @@
 import torch
 
-from rrnet_lightning.datamodules.table_rows import place, within
+from rrnet_lightning.datamodules.tables.rows import place, within
 
 
 def test_rows_and_pairs_are_placed_among_others() -> None:

@@ -9,9 +9,9 @@ from torch.utils.data import DataLoader, Dataset
 from rrnet_lightning.data.tables.split import By, Part
 from rrnet_lightning.datamodules.batches import Stage
 from rrnet_lightning.datamodules.draws import Draw, resumable
-from rrnet_lightning.datamodules.split_tables import SplitTables
-from rrnet_lightning.datamodules.table_blocks import PREDICTED
-from rrnet_lightning.datamodules.table_files import TableFiles
+from rrnet_lightning.datamodules.tables.base import SplitTables
+from rrnet_lightning.datamodules.tables.blocks import PREDICTED
+from rrnet_lightning.datamodules.tables.files import TableFiles
 from rrnet_lightning.errors import DataError
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]  # source_x [B, D_s], target_x [M, D_t], their rows [B] and [M]

@@ -8,8 +8,8 @@ from torch_geometric.data import HeteroData
 
 from rrnet_lightning.data.tables.features import as_features
 from rrnet_lightning.data.tables.pairs import as_pairs
-from rrnet_lightning.datamodules.table_blocks import Blocks
-from rrnet_lightning.datamodules.tables import TablesDataModule
+from rrnet_lightning.datamodules import TablesDataModule
+from rrnet_lightning.datamodules.tables.blocks import Blocks
 from rrnet_lightning.evidence.seen import Bridges
 from rrnet_lightning.graph.schema import INTER
 from rrnet_lightning.module import RRNetModule

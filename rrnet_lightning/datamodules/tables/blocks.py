@@ -11,14 +11,14 @@ from torch_geometric.data import HeteroData
 from rrnet_lightning.candidates.retrieval.space import SIDES, Side, other
 from rrnet_lightning.datamodules.batches import Stage
 from rrnet_lightning.datamodules.draws import Draw
-from rrnet_lightning.datamodules.query_graph import query_graph
-from rrnet_lightning.datamodules.table_view import View
+from rrnet_lightning.datamodules.tables.query_graph import query_graph
+from rrnet_lightning.datamodules.tables.view import View
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.scale import Scale
 from rrnet_lightning.graph.schema import INTER, SUPPORT
 
 if TYPE_CHECKING:
-    from rrnet_lightning.datamodules.tables import TablesDataModule
+    from rrnet_lightning.datamodules.tables.datamodule import TablesDataModule
 
 KEPT = 100_000_000
 """Numbers up to which the graphs of training are kept from epoch to epoch, rather than built anew."""

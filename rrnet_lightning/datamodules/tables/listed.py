@@ -7,7 +7,7 @@ from torch import Tensor
 
 from rrnet_lightning.candidates.retrieval.space import Side
 from rrnet_lightning.data.tables.links import Scores
-from rrnet_lightning.datamodules.table_rows import place, within
+from rrnet_lightning.datamodules.tables.rows import place, within
 
 ABOVE = 4  # no order of the generator scores as high: cosines, their sums of two, and twice a cosine less a hubness
 

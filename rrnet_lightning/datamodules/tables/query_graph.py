@@ -8,9 +8,9 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.candidates.retrieval.space import SIDES, Side
-from rrnet_lightning.datamodules.neighbours import neighbours
-from rrnet_lightning.datamodules.table_rows import place
-from rrnet_lightning.datamodules.table_view import Found, View, search
+from rrnet_lightning.datamodules.tables.neighbours import neighbours
+from rrnet_lightning.datamodules.tables.rows import place
+from rrnet_lightning.datamodules.tables.view import Found, View, search
 from rrnet_lightning.evidence.seen import Seen
 from rrnet_lightning.graph.build import build_graph, given_pairs
 from rrnet_lightning.graph.schema import INTER, PAIR, SOURCE, SUPPORT, validate

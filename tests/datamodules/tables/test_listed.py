@@ -10,9 +10,9 @@ from torch_geometric.data import HeteroData
 from rrnet_lightning.data.tables.features import as_features
 from rrnet_lightning.data.tables.links import Scores
 from rrnet_lightning.data.tables.pairs import as_pairs
-from rrnet_lightning.datamodules.listed import Listed
-from rrnet_lightning.datamodules.table_blocks import Blocks
-from rrnet_lightning.datamodules.tables import TablesDataModule
+from rrnet_lightning.datamodules import TablesDataModule
+from rrnet_lightning.datamodules.tables.blocks import Blocks
+from rrnet_lightning.datamodules.tables.listed import Listed
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.graph.schema import INTER
 from rrnet_lightning.module import RRNetModule, asked_of

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from rrnet_lightning.candidates.retrieval.space import Side
-from rrnet_lightning.datamodules.table_rows import place
-from rrnet_lightning.datamodules.table_view import View
+from rrnet_lightning.datamodules.tables.rows import place
+from rrnet_lightning.datamodules.tables.view import View
 from rrnet_lightning.evidence.seen import Seen
 
 

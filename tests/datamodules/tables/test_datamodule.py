@@ -14,13 +14,13 @@ from rrnet_lightning.candidates.retrieval.space import Space
 from rrnet_lightning.data.tables.features import as_features
 from rrnet_lightning.data.tables.labels import Labels
 from rrnet_lightning.data.tables.pairs import as_pairs
-from rrnet_lightning.datamodules.table_blocks import Blocks
-from rrnet_lightning.datamodules.tables import TablesDataModule
+from rrnet_lightning.datamodules import TablesDataModule
+from rrnet_lightning.datamodules.tables.blocks import Blocks
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.matching import joining, self_training
 from rrnet_lightning.evidence.seen import Bridges
 from rrnet_lightning.graph.schema import INTER, PAIR, SUPPORT
-from tests.datamodules.two_tables import ROWS, TEST, graphs, said, task
+from tests.datamodules.tables.two_tables import ROWS, TEST, graphs, said, task
 from tests.fake import write_tables
 
 

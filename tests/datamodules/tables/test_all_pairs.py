@@ -7,9 +7,9 @@ import torch
 
 from rrnet_lightning.data.tables.features import as_features
 from rrnet_lightning.data.tables.pairs import as_pairs
-from rrnet_lightning.datamodules import table_blocks
-from rrnet_lightning.datamodules.table_blocks import Blocks
-from rrnet_lightning.datamodules.tables import TablesDataModule
+from rrnet_lightning.datamodules import TablesDataModule
+from rrnet_lightning.datamodules.tables import blocks
+from rrnet_lightning.datamodules.tables.blocks import Blocks
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.graph.schema import INTER
 from tests.candidates.retrieval.tables import tables
@@ -62,7 +62,7 @@ def test_a_query_of_many_known_partners_takes_no_candidates_from_others() -> Non
 def test_too_many_pairs_are_refused_with_what_to_do(
     options: dict[str, Any], message: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table_blocks, "ALL_PAIRS", 200)
+    monkeypatch.setattr(blocks, "ALL_PAIRS", 200)
     data = task(split="sources", folds=20, **options)
     if message is None:
         assert len(Blocks(data, "test")) == 2

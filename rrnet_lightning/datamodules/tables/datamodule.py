@@ -19,11 +19,11 @@ from rrnet_lightning.data.tables.pairs import Pairs, as_pairs
 from rrnet_lightning.data.tables.split import By, Part
 from rrnet_lightning.datamodules.batches import Stage
 from rrnet_lightning.datamodules.draws import resumable
-from rrnet_lightning.datamodules.listed import Listed
-from rrnet_lightning.datamodules.split_tables import SplitTables
-from rrnet_lightning.datamodules.table_blocks import Blocks, Scales, measure
-from rrnet_lightning.datamodules.table_files import TableContent, TableFiles
-from rrnet_lightning.datamodules.table_view import Order, View, fold_pairs, members, who_asks
+from rrnet_lightning.datamodules.tables.base import SplitTables
+from rrnet_lightning.datamodules.tables.blocks import Blocks, Scales, measure
+from rrnet_lightning.datamodules.tables.files import TableContent, TableFiles
+from rrnet_lightning.datamodules.tables.listed import Listed
+from rrnet_lightning.datamodules.tables.view import Order, View, fold_pairs, members, who_asks
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.matching import joining, self_training
 from rrnet_lightning.evidence.reference import Reference

@@ -9,7 +9,7 @@ from rrnet_lightning.candidates.retrieval.space import SIDES, Side
 from rrnet_lightning.data.tables.pairs import Pairs
 from rrnet_lightning.data.tables.split import By, Part, given_split, split_pairs
 from rrnet_lightning.datamodules.learnt import LearntDataModule
-from rrnet_lightning.datamodules.table_files import TableContent, TableFiles
+from rrnet_lightning.datamodules.tables.files import TableContent, TableFiles
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.bridge import unit
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from rrnet_lightning.candidates.retrieval import Cosine
 from rrnet_lightning.data.tables.features import as_features
 from rrnet_lightning.data.tables.pairs import as_pairs
-from rrnet_lightning.datamodules.table_blocks import Blocks
-from rrnet_lightning.datamodules.tables import TablesDataModule
+from rrnet_lightning.datamodules import TablesDataModule
+from rrnet_lightning.datamodules.tables.blocks import Blocks
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.graph.schema import INTER, validate
 from tests.candidates.retrieval.tables import tables
