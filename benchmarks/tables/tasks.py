@@ -78,7 +78,12 @@ TASKS = {
         data={"generator": DualEncoder(), "relations": Bridges(classes=True, supports=0), "top_k": 200, "repeats": 1},
         class_share=0.2,
     ),
-    "words": Task(words, known=5000, held=250, data={"generator": CCA(regularization=0.03), "top_k": 20}),
+    "words": Task(
+        words,
+        known=5000,
+        held=250,
+        data={"generator": CCA(regularization=0.03), "relations": Bridges(neighbours=50), "top_k": 20},
+    ),
     "words-300": few(300, 1.0),
     "words-1000": few(1000, 0.3),
     "words-3000": few(3000, 0.1),
