@@ -18,6 +18,7 @@ from benchmarks.refine.rows import Result
 from benchmarks.speed import startup, threads
 from benchmarks.speed import tables as speed_tables
 from benchmarks.tables import command as tables
+from benchmarks.tables import curve
 
 PARSE = {
     "ratings": ratings.parse,
@@ -27,6 +28,7 @@ PARSE = {
     "speed.tables": speed_tables.parse,
     "speed.threads": threads.parse,
     "tables": tables.parse,
+    "tables.curve": curve.parse,
 }
 WRITTEN = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("configs/*.yaml")]
 
