@@ -29,6 +29,7 @@ class Task:
         data: options of the datamodule.
         class_share: of the target mass, see ``RankingObjective``.
         modes: in which it is asked.
+        together: options that differ in transductive mode.
     """
 
     read: Callable[[], tuple[Tensor, Tensor, Tensor | None]]
@@ -37,6 +38,7 @@ class Task:
     data: dict[str, Any] = field(default_factory=dict)
     class_share: float = 0.0
     modes: tuple[Mode, ...] = ("inductive", "transductive")
+    together: dict[str, Any] = field(default_factory=dict)
 
 
 def halves() -> tuple[Tensor, Tensor, Tensor | None]:
@@ -82,7 +84,8 @@ TASKS = {
         words,
         known=5000,
         held=250,
-        data={"generator": CCA(regularization=0.03), "relations": Bridges(neighbours=50), "top_k": 20},
+        data={"generator": CCA(regularization=0.03), "top_k": 20},
+        together={"relations": Bridges(neighbours=50)},
     ),
     "words-300": few(300, 1.0),
     "words-1000": few(1000, 0.3),
@@ -104,5 +107,6 @@ def split(task: Task, seed: int, **options: Any) -> TablesDataModule:
     if label is not None:
         classes = Labels(tuple(map(str, range(10))), torch.nn.functional.one_hot(label).bool())
         labels = {"source": classes, "target": classes}
-    data = {"seed": seed, "repeats": 2, "batch_size": 256} | task.data | options
+    changed = task.together if options.get("mode") == "transductive" else {}
+    data = {"seed": seed, "repeats": 2, "batch_size": 256} | task.data | changed | options
     return TablesDataModule.of(as_features(left), as_features(right), pairs, labels, **data)  # type: ignore[arg-type]
