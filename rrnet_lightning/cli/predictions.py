@@ -26,24 +26,26 @@ class PredictionWriter(Callback):
 
     Columns: ``source`` and ``target`` (ids as the data names them), ``score`` (probability or rating), ``truth`` (1 or
     0, or a rating; null where it is not known). Batches are written as they come. The file gets its name when it is
-    complete, in place of an older one. A backbone's predictions become a feature file, see :class:`FeatureWriter`.
+    complete. A backbone's predictions become a feature file, see :class:`FeatureWriter`.
 
     Args:
         path: where to write; the name ends in ``.parquet`` or ``.csv``, for features in ``.npy``. In a run of several
             processes each writes ``<stem>-<rank><suffix>``. Default: ``predictions.parquet``; for features
             ``features.npy`` in the run's folder.
         rows: ``pairs`` writes every pair asked for, ``best`` the best target of each source.
+        overwrite: replace a file of predictions that is there already; a feature file is replaced anyway.
 
     Raises:
-        OutputError: before anything is predicted: a name with another ending, or a place that cannot be written to.
+        OutputError: before anything is predicted: a name with another ending, a file that is there already, or a place
+            that cannot be written to.
             Later: a full disk, for instance. Nothing unfinished is left behind.
     """
 
     # Not Lightning's BasePredictionWriter: it gives batches alone, no start and no end, and warns at each run that it
     # cannot infer batch indices from our loaders.
 
-    def __init__(self, path: str | None = None, rows: Rows = "pairs") -> None:
-        self.path, self.rows = path, rows
+    def __init__(self, path: str | None = None, rows: Rows = "pairs", overwrite: bool = False) -> None:
+        self.path, self.rows, self.overwrite = path, rows, overwrite
         self._open = contextlib.ExitStack()  # the unfinished file
         self._features: FeatureWriter | None = None
 
@@ -61,6 +63,11 @@ class PredictionWriter(Callback):
             )
         if trainer.world_size > 1:
             file = file.with_stem(f"{file.stem}-{trainer.global_rank}")
+        if file.is_file() and not self.overwrite:
+            raise OutputError(
+                f"--predictions.path: {file} is there already. Give another name, or replace it by "
+                "--predictions.overwrite true"
+            )
         self._file = file
         with self._told():
             part = self._open.enter_context(atomic(file))

@@ -24,7 +24,7 @@ def trained(here: Path) -> Path:
 
 
 def predict(*args: str) -> dict[str, list[Any]]:
-    main(mini("predict", "--ckpt_path", "best", *args))
+    main(mini("predict", "--ckpt_path", "best", "--predictions.overwrite", "true", *args))
     columns: dict[str, list[Any]] = pq.read_table("predictions.parquet").to_pydict()
     return columns
 
@@ -68,9 +68,21 @@ def test_full_disk_leaves_the_old_file_and_nothing_partial(
     Path("out/p.parquet").write_text("old")
     with monkeypatch.context() as patch:
         patch.setattr(pq.ParquetWriter, method, full)
-        message = refused(capsys, mini("predict", "--ckpt_path", "last", "--predictions.path", "out/p.parquet"))
+        words = ["--ckpt_path", "last", "--predictions.path", "out/p.parquet", "--predictions.overwrite", "true"]
+        message = refused(capsys, mini("predict", *words))
     assert "error: --predictions.path: out/p.parquet cannot be written (No space left on device)" in message
     assert [file.name for file in Path("out").iterdir()] == ["p.parquet"]
+
+
+def test_a_file_that_is_there_is_kept_unless_told_otherwise(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = trained / "kept.csv"
+    file.write_text("mine")
+    words = mini("predict", "--ckpt_path", "last", "--predictions.path", str(file))
+    message = refused(capsys, words)
+    assert "kept.csv is there already" in message and "--predictions.overwrite true" in message
+    assert file.read_text() == "mine"
+    main([*words, "--predictions.overwrite", "true"])
+    assert file.read_text().startswith('"source","target"')
 
 
 def test_a_folder_for_a_file_is_noticed_before_predicting(
