@@ -133,6 +133,7 @@ def arguments(job: Job, folder: Path) -> list[str]:
         "trainer.limit_val_batches": 0,
         "trainer.default_root_dir": folder,
         "predictions.path": folder / "predictions.parquet",
+        "predictions.overwrite": "true",
         "trainer.logger": "false",
         "trainer.enable_progress_bar": "false",
         "trainer.enable_model_summary": "false",
