@@ -18,12 +18,14 @@ class Listed:
 
     Attributes:
         pairs: [2, L] long, sorted by source, then by target.
+        key: [L] long, of each pair, ascending.
         score: [L] float.
         level: [L] long, place of the score among all distinct ones, the lowest first.
         size: rows of the target table.
     """
 
     pairs: Tensor
+    key: Tensor
     score: Tensor
     level: Tensor
     size: int
@@ -31,9 +33,9 @@ class Listed:
     @classmethod
     def of(cls, scores: Scores, size: int) -> "Listed":
         """Sort what was read; ``size`` is the number of targets."""
-        order = (scores.index[0] * size + scores.index[1]).argsort()
+        key, order = (scores.index[0] * size + scores.index[1]).sort()
         score = scores.score[order]
-        return cls(scores.index[:, order], score, score.unique(return_inverse=True)[1], size)
+        return cls(scores.index[:, order], key, score, score.unique(return_inverse=True)[1], size)
 
     def ahead(self, scores: Tensor, side: Side, rows: Tensor, base: Tensor) -> tuple[Tensor, Tensor]:
         """Put the listed pairs ahead of all others: what ranks, [n, B] float64, and which are listed, [n, B] bool.
@@ -50,5 +52,5 @@ class Listed:
 
     def column(self, source: Tensor, target: Tensor) -> Tensor:
         """Scores of pairs of rows, [E]; those that are not listed get the lowest score there is."""
-        at = place(source * self.size + target, self.pairs[0] * self.size + self.pairs[1])
+        at = place(source * self.size + target, self.key)
         return self.score[at].where(at >= 0, self.score.min())
