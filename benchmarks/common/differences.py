@@ -19,8 +19,12 @@ class Difference:
     high: float | None
 
     def __str__(self) -> str:
-        ends = "" if self.low is None else f" [{self.low:+.4f}, {self.high:+.4f}]"
-        return f"{self.mean:+.4f}{ends}"
+        return self.text()
+
+    def text(self, digits: int = 4) -> str:
+        """The mean and the ends, to so many digits."""
+        ends = "" if self.low is None else f" [{self.low:+.{digits}f}, {self.high:+.{digits}f}]"
+        return f"{self.mean:+.{digits}f}{ends}"
 
 
 _NUMBERS = [(name, pa.float64()) for name in ("mean", "low", "high")]

@@ -23,7 +23,7 @@ import torch
 from rich.console import Console
 
 from benchmarks.common.command import finish
-from benchmarks.common.differences import Difference, paired_difference
+from benchmarks.common.differences import paired_difference
 from benchmarks.common.files import append_row, read_rows, with_ending, write_whole
 from benchmarks.common.jobs import ROOT, Job
 from benchmarks.tables.models import LEARNT, MODES, Metrics, learnt, measure, whole
@@ -133,7 +133,7 @@ def tabulate(options: argparse.Namespace, rows: Sequence[Row], command: str) -> 
             gain = "–"
             if both and name != reference:
                 ours, theirs = ([100 * by[s].metrics["recall@1"] for s in both] for by in (best, found))
-                gain = _difference(paired_difference(ours, theirs))
+                gain = paired_difference(ours, theirs).text(2)
             seconds = mean(row.seconds for row in found.values())
             cells = [name, _uses(name, mode, options.task), *cells, gain, str(len(found)), f"{seconds:.0f}"]
             lines.append(f"| {' | '.join(cells)} |")
@@ -150,11 +150,6 @@ def _uses(name: str, mode: str, task: str) -> str:
     if name in PEERS:
         return ", ".join(PEERS[name].uses) or "–"
     return ", ".join([KNOWN] + [LABELS] * (TASKS[task].class_share > 0) + [OTHERS] * (mode == "transductive"))
-
-
-def _difference(difference: Difference) -> str:
-    ends = "" if difference.low is None else f" [{difference.low:+.2f}, {difference.high:+.2f}]"
-    return f"{difference.mean:+.2f}{ends}"
 
 
 def _spread(values: list[float]) -> str:
