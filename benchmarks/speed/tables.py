@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.tables.models import DROPOUT, HIDDEN
+from benchmarks.tables.models import module
 from benchmarks.tables.tasks import words
 from rrnet_lightning.candidates.retrieval import CCA
 from rrnet_lightning.cli.predictions import PredictionWriter
@@ -35,7 +35,6 @@ from rrnet_lightning.evidence.seen import Bridges
 from rrnet_lightning.mapper import Mapper
 from rrnet_lightning.module import RRNetModule
 from rrnet_lightning.nn.rrnet import Unit
-from rrnet_lightning.objectives import RankingObjective
 
 KNOWN, NOISE, CHUNK = 5_000, 0.1, 1024
 UNITS = {"inter, pair, inter": 5, "inter, inter": 0}  # and supports that the edges of their graphs carry
@@ -76,19 +75,7 @@ def prepared(units: str, targets: int, new: Path | None = None) -> tuple[TablesD
     data.setup()
     data.everything()
     order: list[Unit] = units.split(", ")  # type: ignore[assignment]
-    module = RRNetModule(
-        data.source_dim,
-        data.target_dim,
-        data.edge_dim,
-        HIDDEN,
-        order,
-        residual=True,
-        prior=True,
-        dropout=DROPOUT,
-        support_dim=data.support_dim,
-        objective=RankingObjective(),
-    )
-    return data, module.eval()
+    return data, module(data, order).eval()
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
@@ -114,7 +101,7 @@ def predict(units: str, sources: int, targets: int, threads: int) -> Line:
     with tempfile.TemporaryDirectory() as folder:
         new = Path(folder) / "new.npy"
         np.save(new, x.numpy())
-        data, module = prepared(units, targets, new)
+        data, network = prepared(units, targets, new)
         writer = PredictionWriter(str(new.with_suffix(".parquet")))
         trainer = L.Trainer(
             accelerator="cpu",
@@ -123,7 +110,7 @@ def predict(units: str, sources: int, targets: int, threads: int) -> Line:
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        took = timed(lambda: trainer.predict(module, data, return_predictions=False))
+        took = timed(lambda: trainer.predict(network, data, return_predictions=False))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return Line(*took, timed(lambda: plain_search(data, x))[1], peak)
 
@@ -131,8 +118,8 @@ def predict(units: str, sources: int, targets: int, threads: int) -> Line:
 def rank(units: str, sources: int, targets: int, threads: int) -> Line:
     """Rank for one new source at a time; the median of them."""
     torch.set_num_threads(threads)
-    data, module = prepared(units, targets)
-    mapper = Mapper(data, module)
+    data, network = prepared(units, targets)
+    mapper = Mapper(data, network)
     ours, plain = [], []
     for row in more(words()[0], sources).split(1):
         ours.append(timed(partial(mapper.rank, row)))

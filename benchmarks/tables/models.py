@@ -66,11 +66,11 @@ def rrnet(data: TablesDataModule, *, pair: bool = True, before: tuple[Unit, ...]
     """RR-Net with the settings of ``configs/tables.yaml``; without ``pair`` units where no pair supports another."""
     pair = pair and data.relations.supports > 0
     middle: tuple[Unit, ...] = ("pair",) if pair else ()
-    return network(data, (*before, "inter", *middle, "inter"))
+    return module(data, (*before, "inter", *middle, "inter")).network
 
 
-def network(data: TablesDataModule, units: Sequence[Unit]) -> nn.Module:
-    """RR-Net of these units."""
+def module(data: TablesDataModule, units: Sequence[Unit]) -> RRNetModule:
+    """RR-Net of these units, with the settings of ``configs/tables.yaml``."""
     return RRNetModule(
         data.source_dim,
         data.target_dim,
@@ -81,7 +81,8 @@ def network(data: TablesDataModule, units: Sequence[Unit]) -> nn.Module:
         prior=True,
         dropout=DROPOUT,
         support_dim=data.support_dim if "pair" in units else 0,
-    ).network
+        objective=RankingObjective(),
+    )
 
 
 class Without(nn.Module):
@@ -182,7 +183,7 @@ def whole(view: View, scores: Scores) -> Metrics:
 LEARNT: dict[str, Callable[[TablesDataModule], nn.Module]] = {
     "linear": Linear,
     "pair-mlp": PairMLP,
-    "rrnet-one-inter": partial(network, units=("inter",)),
+    "rrnet-one-inter": lambda data: module(data, ("inter",)).network,
     "rrnet-no-pair": partial(rrnet, pair=False),
     "rrnet-intra": partial(rrnet, before=("intra",)),
     "rrnet-no-bridge": partial(Without, left_out="bridge"),
