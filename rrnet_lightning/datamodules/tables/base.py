@@ -1,6 +1,6 @@
 """What the datamodules of a user's own two tables share: the tables, and known pairs that train, validate or test."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
@@ -17,10 +17,22 @@ from rrnet_lightning.evidence.bridge import unit
 class SplitTables(LearntDataModule):
     """Two tables of features and known pairs between their rows, split by the pairs' own words or at random.
 
+    The known pairs are split. What a split asks is a question of its own: with ``both``, new sources among new targets;
+    with ``sources``, new sources among all targets; with ``targets``, new targets among all sources; with ``pairs``,
+    unknown pairs of rows that may be known.
+
     Args:
-        files: where they are.
+        source_path: features, one row an instance: ``.npy``, ``.npz``, ``.safetensors``, ``.parquet`` or ``.pt``.
+        target_path: see ``source_path``.
+        pairs_path: known pairs, CSV or Parquet with the columns ``source`` and ``target``, and, if there, ``weight``
+            and ``split`` (``train``, ``val``, ``test``).
+        source_ids: the column of a Parquet table that names its rows, or a ``.txt`` file of one name a line; null: row
+            numbers from 0.
+        target_ids: see ``source_ids``.
+        source_columns: the columns of a Parquet table that are features; null: all numbers.
+        target_columns: see ``source_columns``.
         unit_rows: bring each row of features to unit length.
-        split: what a test leaves out.
+        split: what a test leaves out, see above.
         val_share: shares of what is split; not used with a ``split`` column.
         test_share: see ``val_share``.
         seed: of the split.
@@ -41,21 +53,29 @@ class SplitTables(LearntDataModule):
 
     def __init__(
         self,
-        files: TableFiles,
-        unit_rows: bool,
-        split: By,
-        val_share: float,
-        test_share: float,
-        seed: int,
-        batch_size: int | None,
-        num_workers: int,
+        source_path: str,
+        target_path: str,
+        pairs_path: str,
+        source_ids: str | None = None,
+        target_ids: str | None = None,
+        source_columns: Sequence[str] | None = None,
+        target_columns: Sequence[str] | None = None,
+        unit_rows: bool = True,
+        split: By = "both",
+        val_share: float = 0.1,
+        test_share: float = 0.2,
+        seed: int = 0,
+        batch_size: int | None = None,
+        num_workers: int = 0,
     ) -> None:
         super().__init__()
         if batch_size is not None and batch_size < 1:
             raise DataError(f"batch_size: found {batch_size}, wanted at least 1, or null for all queries at once")
         if num_workers < 0:
             raise DataError(f"num_workers: found {num_workers}, wanted at least 0")
-        self.files, self.unit_rows, self.tables = files, unit_rows, {}
+        ids, columns = (source_ids, target_ids), (source_columns, target_columns)
+        self.files = TableFiles((source_path, target_path), pairs_path, ids, columns)
+        self.unit_rows, self.tables = unit_rows, {}
         self.split, self.shares, self.seed = split, (val_share, test_share), seed
         self.batch_size, self.num_workers = batch_size, num_workers
 

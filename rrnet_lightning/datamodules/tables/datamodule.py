@@ -1,6 +1,6 @@
 """A user's own two tables and known pairs between them: which target belongs to a source, and the other way round?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -16,12 +16,12 @@ from rrnet_lightning.data.tables.features import FeatureTable, as_features, read
 from rrnet_lightning.data.tables.labels import Labels
 from rrnet_lightning.data.tables.links import Edges, Scores
 from rrnet_lightning.data.tables.pairs import Pairs, as_pairs
-from rrnet_lightning.data.tables.split import By, Part
+from rrnet_lightning.data.tables.split import Part
 from rrnet_lightning.datamodules.batches import Stage
 from rrnet_lightning.datamodules.draws import resumable
 from rrnet_lightning.datamodules.tables.base import SplitTables
 from rrnet_lightning.datamodules.tables.blocks import Blocks, Scales, measure
-from rrnet_lightning.datamodules.tables.files import TableContent, TableFiles
+from rrnet_lightning.datamodules.tables.files import TableContent
 from rrnet_lightning.datamodules.tables.listed import Listed
 from rrnet_lightning.datamodules.tables.view import Order, View, fold_pairs, members, who_asks
 from rrnet_lightning.errors import DataError
@@ -38,10 +38,6 @@ Mode = Literal["inductive", "transductive"]
 class TablesDataModule(SplitTables):
     """Two tables of features and known pairs between their rows -> graphs that rank the one for the other, both ways.
 
-    The known pairs are split. What a split asks is a question of its own: with ``both``, new sources among new targets;
-    with ``sources``, new sources among all targets; with ``targets``, new targets among all sources; with ``pairs``,
-    unknown pairs of rows that may be known.
-
     Training asks as testing does: its pairs are cut into folds, and each fold is asked in turn. Then the generator is
     fitted on the other folds alone, and only their pairs are evidence. In validation the training pairs are evidence,
     in test the validation pairs too.
@@ -57,16 +53,6 @@ class TablesDataModule(SplitTables):
     their rows too.
 
     Args:
-        source_path: features, one row an instance: ``.npy``, ``.npz``, ``.safetensors``, ``.parquet`` or
-            ``.pt``.
-        target_path: see ``source_path``.
-        pairs_path: known pairs, CSV or Parquet with the columns ``source`` and ``target``, and, if there, ``weight``
-            and ``split`` (``train``, ``val``, ``test``).
-        source_ids: the column of a Parquet table that names its rows, or a ``.txt`` file of one name a
-            line; null: row numbers from 0.
-        target_ids: see ``source_ids``.
-        source_columns: the columns of a Parquet table that are features; null: all numbers.
-        target_columns: see ``source_columns``.
         scores_path: your own candidates, CSV or Parquet with the columns ``source``, ``target`` and ``score``, more is
             better; null: the generator proposes.
         source_edges: your own neighbours in ``intra`` units, CSV or Parquet with the columns ``source``, the neighbour,
@@ -75,15 +61,10 @@ class TablesDataModule(SplitTables):
         target_edges: see ``source_edges``, both ends of the target table.
         source_labels: CSV or Parquet of ``id`` and ``label``, one or several a row; for mAP by class.
         target_labels: see ``source_labels``.
-        unit_rows: bring each row of features to unit length.
         predict_path: features of new sources, in no table, for ``predict`` to rank all targets for; null: those of the
             test ask. Then all known pairs are evidence. Not with ``scores_path`` or
             ``source_edges``, which say nothing of them.
         predict_ids: their names, as ``source_ids``.
-        split: what a test leaves out, see above; also how training folds are cut.
-        val_share: shares of what is split; not used with a ``split`` column.
-        test_share: see ``val_share``.
-        seed: of split and folds.
         generator: what proposes the candidates: ``CCA``, ``Ridge``, ``Cosine`` or ``DualEncoder``.
         relations: what the edges carry.
         order: what ranks the candidates: ``cosine`` in the generator's space, ``csls``, or the ``bridge``.
@@ -100,7 +81,8 @@ class TablesDataModule(SplitTables):
         repeats: how many times they are cut, each at random.
         batch_size: queries of a batch; null: all of a fold and of a direction, 512 in ``predict``. Always all in
             transductive mode.
-        num_workers: processes that prepare batches.
+        tables: files, split and ``num_workers``, see :class:`.base.SplitTables`. Training folds are cut as the split
+            is, with its ``seed``.
 
     Cost: ``folds`` · ``repeats`` fits of the generator. A batch grows with its queries times ``top_k``, and with the
     known rows that speak for them; the search with queries times rows.
@@ -111,25 +93,14 @@ class TablesDataModule(SplitTables):
 
     def __init__(
         self,
-        source_path: str,
-        target_path: str,
-        pairs_path: str,
-        source_ids: str | None = None,
-        target_ids: str | None = None,
-        source_columns: Sequence[str] | None = None,
-        target_columns: Sequence[str] | None = None,
+        *,
         scores_path: str | None = None,
         source_edges: str | None = None,
         target_edges: str | None = None,
         source_labels: str | None = None,
         target_labels: str | None = None,
-        unit_rows: bool = True,
         predict_path: str | None = None,
         predict_ids: str | None = None,
-        split: By = "both",
-        val_share: float = 0.1,
-        test_share: float = 0.2,
-        seed: int = 0,
         generator: SpaceGenerator | None = None,
         relations: Bridges | None = None,
         order: Order = "csls",
@@ -141,18 +112,11 @@ class TablesDataModule(SplitTables):
         folds: int = 5,
         repeats: int = 1,
         batch_size: int | None = None,
-        num_workers: int = 0,
+        **tables: Any,
     ) -> None:
-        files = TableFiles(
-            (source_path, target_path),
-            pairs_path,
-            ids=(source_ids, target_ids),
-            columns=(source_columns, target_columns),
-            labels=(source_labels, target_labels),
-            scores=scores_path,
-            edges=(source_edges, target_edges),
-        )
-        super().__init__(files, unit_rows, split, val_share, test_share, seed, batch_size, num_workers)
+        super().__init__(batch_size=batch_size, **tables)
+        labels, edges = (source_labels, target_labels), (source_edges, target_edges)
+        self.files = replace(self.files, labels=labels, scores=scores_path, edges=edges)
         least = {"top_k": (top_k, 1), "intra": (intra, 0), "folds": (folds, 2), "repeats": (repeats, 1)}
         for option, (found, lowest) in (least | {"self_training": (self_training, 0)}).items():
             if found is not None and found < lowest:
@@ -200,7 +164,7 @@ class TablesDataModule(SplitTables):
         one, two = (table if isinstance(table, FeatureTable) else as_features(table) for table in (source, target))
         if not isinstance(pairs, Pairs):
             pairs = as_pairs(pairs, num_sources=len(one.x), num_targets=len(two.x))
-        data = cls("", "", "", **options)
+        data = cls(source_path="", target_path="", pairs_path="", **options)
         data.take(TableContent({"source": one, "target": two}, pairs, labels or {}, scores, edges or {}))
         return data
 

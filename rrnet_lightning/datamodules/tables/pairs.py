@@ -1,17 +1,16 @@
 """Known pairs of two tables in mini-batches, for a dual encoder alone."""
 
-from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from rrnet_lightning.data.tables.split import By, Part
+from rrnet_lightning.data.tables.split import Part
 from rrnet_lightning.datamodules.batches import Stage
 from rrnet_lightning.datamodules.draws import Draw, resumable
 from rrnet_lightning.datamodules.tables.base import SplitTables
 from rrnet_lightning.datamodules.tables.blocks import PREDICTED
-from rrnet_lightning.datamodules.tables.files import TableFiles
 from rrnet_lightning.errors import DataError
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]  # source_x [B, D_s], target_x [M, D_t], their rows [B] and [M]
@@ -24,50 +23,15 @@ class TablePairsDataModule(SplitTables):
     Weights of pairs are not read. ``predict`` asks all sources, 512 a batch, among all targets.
 
     Args:
-        source_path: features, one row an instance, see :class:`TablesDataModule`.
-        target_path: see ``source_path``.
-        pairs_path: known pairs, CSV or Parquet with the columns ``source`` and ``target``, and ``split`` if there.
-        source_ids: the column of a Parquet table that names its rows, or a ``.txt`` file of one name a line; null: row
-            numbers from 0.
-        target_ids: see ``source_ids``.
-        source_columns: the columns of a Parquet table that are features; null: all numbers.
-        target_columns: see ``source_columns``.
-        unit_rows: bring each row of features to unit length.
-        split: what a test leaves out: ``both``, ``sources``, ``targets`` or ``pairs``.
-        val_share: shares of what is split; not used with a ``split`` column.
-        test_share: see ``val_share``.
-        seed: of the split.
         batch_size: known pairs of a batch; each pair's negatives are in it.
-        num_workers: processes that prepare batches.
+        tables: files and split, see :class:`.base.SplitTables`.
 
     Raises:
         DataError: bad files or options; the message names file and line, or the option.
     """
 
-    def __init__(
-        self,
-        source_path: str,
-        target_path: str,
-        pairs_path: str,
-        source_ids: str | None = None,
-        target_ids: str | None = None,
-        source_columns: Sequence[str] | None = None,
-        target_columns: Sequence[str] | None = None,
-        unit_rows: bool = True,
-        split: By = "both",
-        val_share: float = 0.1,
-        test_share: float = 0.2,
-        seed: int = 0,
-        batch_size: int = 128,
-        num_workers: int = 0,
-    ) -> None:
-        files = TableFiles(
-            (source_path, target_path),
-            pairs_path,
-            ids=(source_ids, target_ids),
-            columns=(source_columns, target_columns),
-        )
-        super().__init__(files, unit_rows, split, val_share, test_share, seed, batch_size, num_workers)
+    def __init__(self, *, batch_size: int = 128, **tables: Any) -> None:
+        super().__init__(batch_size=batch_size, **tables)
 
     @property
     def source_dim(self) -> int:

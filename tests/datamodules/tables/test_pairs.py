@@ -14,6 +14,10 @@ from tests.fake import write_tables
 Files = tuple[str, str, str]
 
 
+def named(files: Files) -> dict[str, Any]:
+    return dict(zip(("source_path", "target_path", "pairs_path"), files, strict=True))
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
     write_tables(tmp_path)
@@ -22,8 +26,8 @@ def files(tmp_path: Path) -> Files:
 
 @pytest.mark.parametrize("split", ["both", "pairs"])
 def test_pairs_are_split_as_those_of_the_graphs(files: Files, split: Any) -> None:
-    data = TablePairsDataModule(*files, split=split, seed=3)
-    graphs = TablesDataModule(*files, split=split, seed=3, folds=3)
+    data = TablePairsDataModule(**named(files), split=split, seed=3)
+    graphs = TablesDataModule(**named(files), split=split, seed=3, folds=3)
     data.setup()
     graphs.setup()
     assert torch.equal(data.part, graphs.part) and data.state_dict() == graphs.state_dict()
@@ -31,7 +35,7 @@ def test_pairs_are_split_as_those_of_the_graphs(files: Files, split: Any) -> Non
 
 def test_a_batch_holds_both_ends_of_known_pairs(files: Files) -> None:
     Path(files[2]).write_text("source,target\n" + "".join(f"{row},{119 - row}\n" for row in range(120)))
-    data = TablePairsDataModule(*files, batch_size=32, unit_rows=False)
+    data = TablePairsDataModule(**named(files), batch_size=32, unit_rows=False)
     assert (data.source_dim, data.target_dim) == (8, 10)
     tables = [torch.from_numpy(np.load(file)) for file in files[:2]]
     found = []
@@ -47,7 +51,7 @@ def test_a_batch_holds_both_ends_of_known_pairs(files: Files) -> None:
 
 
 def test_all_sources_are_predicted_among_all_targets(files: Files) -> None:
-    data = TablePairsDataModule(*files)
+    data = TablePairsDataModule(**named(files))
     data.setup()
     ((source_x, target_x, source, target),) = data.predict_dataloader()
     assert source.tolist() == target.tolist() == list(range(120)) and (source_x.shape, target_x.shape) == (
@@ -59,9 +63,9 @@ def test_all_sources_are_predicted_among_all_targets(files: Files) -> None:
 def test_a_part_without_pairs_is_named(files: Files) -> None:
     rows = [f"{row},{row},{'train' if row else 'test'}\n" for row in range(120)]
     Path(files[2]).write_text("source,target,split\n" + "".join(rows))
-    data = TablePairsDataModule(*files)
+    data = TablePairsDataModule(**named(files))
     data.setup()
     with pytest.raises(DataError, match="val: no known pair, the split leaves it empty"):
         data.val_dataloader()
     with pytest.raises(DataError, match="batch_size: found 0"):
-        TablePairsDataModule(*files, batch_size=0)
+        TablePairsDataModule(**named(files), batch_size=0)
