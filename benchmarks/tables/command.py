@@ -26,11 +26,12 @@ from benchmarks.common.command import finish
 from benchmarks.common.differences import paired_difference
 from benchmarks.common.files import append_row, read_rows, with_ending, write_whole
 from benchmarks.common.jobs import ROOT, Job
-from benchmarks.tables.models import LEARNT, MODES, Metrics, learnt, measure, whole
+from benchmarks.tables.models import LEARNT, MODES, Metrics, learnt, measure
 from benchmarks.tables.peers import KNOWN, LABELS, OTHERS, PEERS
 from benchmarks.tables.tasks import TASKS, split
 from rrnet_lightning.cli.runs import git_commit
 from rrnet_lightning.datamodules import TablesDataModule
+from rrnet_lightning.datamodules.tables.whole import whole_metrics
 
 METRICS = {"recall@1": 100, "source/recall@1": 100, "target/recall@1": 100, "recall@10": 100, "mrr": 1, "map": 100}
 
@@ -107,7 +108,8 @@ def _run(data: TablesDataModule, key: str, name: str, seed: int, command: str) -
 
     if name in PEERS:
         (view,) = data.views("test")
-        yield row(name, whole(view, PEERS[name].scores(data, view)))
+        metrics = whole_metrics(view, PEERS[name].scores(data, view))
+        yield row(name, {metric: float(value) for metric, value in metrics.items()})
         return
     model = learnt(LEARNT[name], data, seed, task.class_share)
     yield row(name, measure(data, model))

@@ -2,27 +2,22 @@
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
-from benchmarks.tables.peers import Scores
-from rrnet_lightning.candidates.retrieval.space import SIDES, Side, other
+from rrnet_lightning.candidates.retrieval.space import SIDES
 from rrnet_lightning.datamodules import TablesDataModule
 from rrnet_lightning.datamodules.tables.blocks import FLAGS, Blocks
-from rrnet_lightning.datamodules.tables.rows import place
-from rrnet_lightning.datamodules.tables.view import View, search
-from rrnet_lightning.evidence.seen import Bridges, Seen
+from rrnet_lightning.evidence.seen import Bridges
 from rrnet_lightning.graph.schema import INTER
 from rrnet_lightning.module import RRNetModule, asked_of
 from rrnet_lightning.nn.rrnet import Unit
 from rrnet_lightning.objectives import RankingObjective
 
 EPOCHS, LEARNING_RATE, DECAY, HIDDEN, DROPOUT = 12, 6e-3, 1e-2, 48, 0.2
-BEST = 1000  # items of a ranking that are kept
 Metrics = dict[str, float]
 
 
@@ -145,38 +140,6 @@ def measure(data: TablesDataModule, scores: Callable[[HeteroData], Tensor], read
     metrics = objective.metrics("")
     for graph in graphs(data, "test"):
         objective.update(metrics, scores(graph)[graph[INTER].supervised], asked_of(graph, torch.float32))
-    return {name: float(value) for name, value in metrics.compute().items()}
-
-
-@dataclass(eq=False)
-class Scored(View):
-    """A view whose queries rank the base by scores [queries, base] of each side."""
-
-    given: Scores = field(default_factory=dict)
-
-    def scores(self, side: Side, query: Seen) -> Tensor:
-        """Copy of the scores."""
-        return self.given[side].clone()
-
-
-def whole(view: View, scores: Scores) -> Metrics:
-    """Metrics of a score of every query and every row of the base; the best stand for all but the ranks behind them."""
-    parts = {each.name: getattr(view, each.name) for each in fields(View)}
-    scored, metrics = Scored(**parts | {"top_k": BEST}, given=scores), RankingObjective().metrics("")
-    for number, side in enumerate(SIDES):
-        queries = view.queries[side]
-        found = search(scored, side, queries, view.look(side, queries))
-        asks = torch.zeros(len(found.y), 2, dtype=torch.bool)
-        asks[:, number] = True
-        each = scores[side].gather(1, place(found.pairs[1 - number], view.base[other(side)]).view(len(queries), -1))
-        missed = [queries.new_zeros(0, 2)] * 4
-        for kind, ranks in enumerate((found.missed, found.missed if found.relevant is None else found.missed_class)):
-            assert ranks is not None
-            query, column = (ranks > 0).nonzero(as_tuple=True)
-            missed[2 * number + kind] = torch.stack([queries[query], ranks[query, column]], 1)
-        relevant = found.y if found.relevant is None else found.relevant
-        preds = each.reshape(-1)
-        metrics.update(preds=preds, rows=found.pairs, target=found.y, relevant=relevant, asks=asks, missed=missed)
     return {name: float(value) for name, value in metrics.compute().items()}
 
 

@@ -12,10 +12,11 @@ from torch.nn.functional import one_hot
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.candidates.retrieval import CCA, DualEncoder
-from rrnet_lightning.candidates.retrieval.space import SIDES, SpaceGenerator, other
+from rrnet_lightning.candidates.retrieval.space import SIDES, SpaceGenerator
 from rrnet_lightning.data.tables.labels import Labels
 from rrnet_lightning.datamodules import TablesDataModule
 from rrnet_lightning.datamodules.tables.view import Order
+from rrnet_lightning.datamodules.tables.whole import whole_metrics
 from rrnet_lightning.evidence.seen import Bridges
 from rrnet_lightning.graph.schema import INTER
 from rrnet_lightning.module import RRNetModule
@@ -112,18 +113,9 @@ def train(
 def order(data: TablesDataModule, by: Order) -> tuple[Tensor, Tensor]:
     """METRICS of a score that is not trained, and the scores [Q, B] of the test's left halves."""
     view = replace(data.views("test")[0], order=by)
-    metrics = RankingObjective().metrics("")
-    scores = [view.scores(side, view.look(side, view.queries[side])) for side in SIDES]
-    for number, side in enumerate(SIDES):
-        rows = torch.cartesian_prod(view.queries[side], view.base[other(side)]).T
-        asks = one_hot(torch.full((rows.shape[1],), number), 2).bool()
-        assert view.member is not None
-        relevant = (view.member[side][rows[0]] & view.member[side][rows[1]]).any(1)
-        rows, none = rows if number == 0 else rows.flip(0), rows.new_zeros(0, 2)
-        preds, true = scores[number].reshape(-1), rows[0] == rows[1]
-        metrics.update(preds=preds, rows=rows, target=true, relevant=relevant, asks=asks, missed=(none,) * 4)
-    found = metrics.compute()
-    return torch.stack([found[name] for name in METRICS]), scores[0]
+    scores = {side: view.scores(side, view.look(side, view.queries[side])) for side in SIDES}
+    found = whole_metrics(view, scores)
+    return torch.stack([found[name] for name in METRICS]), scores["source"]
 
 
 def compare(seed: int) -> Compared:

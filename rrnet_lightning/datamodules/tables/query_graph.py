@@ -33,7 +33,7 @@ def query_graph(view: View, asking: Asking, intra: int, *, together: bool) -> He
         together: queries hear of each other.
     """
     looked = {side: (rows, view.look(side, rows)) for side, rows in asking}
-    found = [(side, rows, search(view, side, rows, seen)) for side, (rows, seen) in looked.items()]
+    found = [(side, rows, search(view, side, rows, view.scores(side, seen))) for side, (rows, seen) in looked.items()]
     asked = _Asked.union([(side, each) for side, _, each in found])
     alone = {side: queries for side, queries, _ in found}  # some may have no candidate
     rows = {side: torch.cat([asked.pairs[i], alone.get(side, asked.pairs[i])]).unique() for i, side in enumerate(SIDES)}

@@ -116,10 +116,13 @@ class Found:
     missed_class: Tensor | None
 
 
-def search(view: View, side: Side, rows: Tensor, seen: Seen) -> Found:
-    """Find the candidates of queries, ``rows`` [n] of one side. Memory n · B; known partners are no candidates."""
+def search(view: View, side: Side, rows: Tensor, scores: Tensor) -> Found:
+    """Find the candidates of queries, ``rows`` [n] of one side, by ``scores`` [n, B], which are overwritten.
+
+    Known partners are no candidates.
+    """
     base = view.base[other(side)]
-    scores, listed = view.scores(side, seen), None
+    listed = None
     if view.listed is not None:
         scores, listed = view.listed.ahead(scores, side, rows, base)
     here, there = (0, 1) if side == "source" else (1, 0)
