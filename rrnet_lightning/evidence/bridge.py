@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rrnet_lightning.graph.knn import TRACKED
+from rrnet_lightning.graph.knn import TRACKED, top_k
 
 EPSILON = 1e-4
 CHUNK = 2048
@@ -94,8 +94,7 @@ def nearest(x: Tensor, bank: Tensor, k: int, own: Tensor | None = None, *, chunk
         if own is not None:
             there = own[some] >= 0
             scores[there.nonzero().squeeze(1), own[some][there]] = -1
-        best = scores.topk(min(k, len(bank)), dim=1)
-        found.append((best.values, best.indices))
+        found.append(top_k(scores, min(k, len(bank))))
     if not found:
         return x.new_empty(0, 0), torch.empty(0, 0, dtype=torch.long)
     values, positions = zip(*found, strict=True)

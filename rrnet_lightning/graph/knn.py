@@ -16,6 +16,9 @@ FAISS_ABOVE = 200_000
 TRACKED = 10**8
 """Number of pairs from which a search shows its progress."""
 
+BLOCK = 16
+"""Columns of which `top_k` takes the largest first."""
+
 
 def knn_edges(x: Tensor, k: int, *, pool: Tensor | None = None, chunk: int = 1024) -> Tensor:
     """Edges to every node from its k neighbours of largest cosine similarity, itself excluded.
@@ -50,15 +53,36 @@ def knn_edges(x: Tensor, k: int, *, pool: Tensor | None = None, chunk: int = 102
     return torch.stack([neighbours.reshape(-1), rows.repeat_interleave(k)])
 
 
+def top_k(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Values and columns of the k >= 1 largest entries of every row, largest first; which of equal ones is not said.
+
+    On a CPU ``torch.topk`` costs 4 to 10 ns an entry. The k largest lie in the k blocks of columns with the largest
+    maxima, and maxima cost .4 ns: so wide rows take a half to a seventh of its time.
+
+    Shapes:
+        scores: [R, C] float without NaN.  returns: [R, k] each.
+    """
+    blocks = scores.shape[1] // BLOCK
+    if blocks < BLOCK * k or scores.device.type != "cpu":
+        values, columns = scores.topk(k, dim=1)
+        return values, columns
+    best = scores[:, : blocks * BLOCK].unflatten(1, (BLOCK, blocks)).amax(1).topk(k, dim=1).indices
+    inside = (best[:, None] + blocks * torch.arange(BLOCK)[:, None]).flatten(1)
+    rest = torch.arange(blocks * BLOCK, scores.shape[1]).expand(len(scores), -1)
+    searched = torch.cat([inside, rest], 1)
+    values, place = scores.gather(1, searched).topk(k, dim=1)
+    return values, searched.gather(1, place)
+
+
 def stable_top_k(scores: Tensor, k: int) -> Tensor:
     """Columns of the k >= 1 largest entries of every row, largest first, ties by lower column.
 
     Shapes:
         scores: [R, C] float without NaN.  returns: [R, k] long.
     """
-    values, columns = scores.topk(min(k + 1, scores.shape[1]), dim=1)
+    values, columns = top_k(scores, min(k + 1, scores.shape[1]))
     columns = columns[:, :k]
-    # topk picks any of several entries equal to the k-th: only such rows need a full sort.
+    # top_k picks any of several entries equal to the k-th: only such rows need a full sort.
     tied = (values[:, k - 1 : -1] == values[:, k:]).any(1).nonzero().squeeze(1)
     columns[tied] = scores[tied].sort(dim=1, descending=True, stable=True).indices[:, :k]
     columns = columns.sort(dim=1).values

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from rrnet_lightning.errors import GraphError
 from rrnet_lightning.graph import knn
-from rrnet_lightning.graph.knn import knn_edges
+from rrnet_lightning.graph.knn import BLOCK, knn_edges, stable_top_k, top_k
 
 
 def points(num: int = 60, dim: int = 3) -> Tensor:
@@ -49,6 +49,19 @@ def test_chunk_does_not_change_the_result() -> None:
     for chunk in (1, 7, 64):
         assert torch.equal(knn_edges(x, 9, chunk=chunk), whole)
     assert whole[0].view(200, 9)[3, :3].tolist() == [53, 103, 153]  # its copies first, lower rows before higher
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_wide_rows_are_searched_by_blocks(k: int) -> None:
+    columns = BLOCK * BLOCK * k + BLOCK - 1  # the last ones are in no block
+    scores = torch.randint(-40, 9, (300, columns), generator=torch.Generator().manual_seed(3)).float()
+    scores[:, -1] += torch.arange(300) % 2 * 50  # the best of every second row
+    scores[7] = -torch.inf
+    values, found = top_k(scores, k)
+    assert torch.equal(values, scores.sort(1, descending=True).values[:, :k])
+    assert torch.equal(scores.gather(1, found), values)
+    assert all(len(set(row)) == k for row in found.tolist())
+    assert torch.equal(stable_top_k(scores, k), scores.sort(dim=1, descending=True, stable=True).indices[:, :k])
 
 
 class LargestTensor(TorchDispatchMode):

@@ -110,7 +110,8 @@ class _Spoken:
             speaks, hears, alike = reference.supports(seen["source"], seen["target"], ends)
             sure = speaks < view.pairs.shape[1]  # a pair that joined is asked
             speaks, hears, alike = speaks[sure], hears[sure], alike[sure]
-        known, speaker = speaks.unique(return_inverse=True)
+        spoken = torch.zeros(reference.pairs.shape[1], dtype=torch.bool).index_fill_(0, speaks, True)
+        known, speaker = spoken.nonzero().squeeze(1), (spoken.cumsum(0) - 1)[speaks]
         joins = dict(zip(SIDES, reference.pairs[:, known], strict=True))
         nodes: dict[Side, Tensor] = {side: torch.cat([joins[side], near[side][0]]).unique() for side in SIDES}
         pairs = torch.stack([place(joins[side], nodes[side]) for side in SIDES])
