@@ -21,33 +21,40 @@ from statistics import mean, stdev
 
 import torch
 from rich.console import Console
+from torchmetrics import MetricCollection
 
 from benchmarks.common.command import finish
 from benchmarks.common.differences import paired_difference
 from benchmarks.common.files import append_row, read_rows, with_ending, write_whole
 from benchmarks.common.jobs import ROOT, Job
-from benchmarks.tables.models import LEARNT, MODES, Metrics, learnt, measure
+from benchmarks.tables.models import LEARNT, MODES, learnt, measure
 from benchmarks.tables.peers import KNOWN, LABELS, OTHERS, PEERS
 from benchmarks.tables.tasks import TASKS, split
 from rrnet_lightning.cli.runs import git_commit
 from rrnet_lightning.datamodules import TablesDataModule
 from rrnet_lightning.datamodules.tables.whole import whole_metrics
+from rrnet_lightning.metrics.retrieval import recall_by_query
 
 METRICS = {"recall@1": 100, "source/recall@1": 100, "target/recall@1": 100, "recall@10": 100, "mrr": 1, "map": 100}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One model on one split; metrics as shares. ``seconds`` of training and testing."""
+    """One model on one split; metrics as shares. ``seconds`` of training and testing.
+
+    ``hits``: whether each query finds a partner first, sources before targets by row: bits behind a first
+    1, as a hexadecimal number.
+    """
 
     task: str
     model: str
     mode: str
     split: int
-    metrics: Metrics
+    metrics: dict[str, float]
     seconds: float
     commit: str
     command: str
+    hits: str = ""
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -103,18 +110,31 @@ def _names(name: str, mode: str) -> list[str]:
 def _run(data: TablesDataModule, key: str, name: str, seed: int, command: str) -> Iterator[Row]:
     task, start = TASKS[key], time.monotonic()
 
-    def row(model: str, metrics: Metrics) -> Row:
-        return Row(key, model, data.mode, seed, metrics, time.monotonic() - start, str(git_commit()), command)
+    def row(model: str, found: MetricCollection) -> Row:
+        metrics = {metric: float(value) for metric, value in found.compute().items()}
+        told = time.monotonic() - start, str(git_commit()), command
+        return Row(key, model, data.mode, seed, metrics, *told, _hits(found))
 
     if name in PEERS:
         (view,) = data.views("test")
-        metrics = whole_metrics(view, PEERS[name].scores(data, view))
-        yield row(name, {metric: float(value) for metric, value in metrics.items()})
+        yield row(name, whole_metrics(view, PEERS[name].scores(data, view)))
         return
     model = learnt(LEARNT[name], data, seed, task.class_share)
     yield row(name, measure(data, model))
     if data.mode == "transductive":
         yield row(f"{name}+sinkhorn", measure(data, model, "sinkhorn"))
+
+
+def _hits(found: MetricCollection) -> str:
+    """``Row.hits``; a partner that shares the first place counts as found where that is as likely as not."""
+    recall = torch.cat([recall for _, recall in recall_by_query(found, 1).values()])
+    bits = "".join("1" if each >= 0.5 else "0" for each in recall.tolist())
+    return f"{int('1' + bits, 2):x}"
+
+
+def _queries(hits: str) -> list[int]:
+    """``Row.hits``, 1 or 0 for each query."""
+    return [int(bit) for bit in f"{int(hits, 16):b}"[1:]]
 
 
 def tabulate(options: argparse.Namespace, rows: Sequence[Row], command: str) -> None:
@@ -124,27 +144,40 @@ def tabulate(options: argparse.Namespace, rows: Sequence[Row], command: str) -> 
     for mode in TASKS[options.task].modes:
         own = [row for row in rows if row.mode == mode]
         reference = "rrnet" if mode == "inductive" else "rrnet+sinkhorn"
-        head = ["model", "uses", *METRICS, f"{reference} − it, recall@1", "splits", "s"]
+        head = ["model", "uses", *METRICS, f"{reference} − it, recall@1", "by query", "splits", "s"]
         lines += [f"## {mode.capitalize()}", "", f"| {' | '.join(head)} |"]
-        lines += ["|---" * (len(METRICS) + 5) + "|"]
+        lines += ["|---" * len(head) + "|"]
         best = {row.split: row for row in own if row.model == reference}
         for name in dict.fromkeys(row.model for row in own):
             found = {row.split: row for row in own if row.model == name}
             cells = [_spread([row.metrics[metric] * by for row in found.values()]) for metric, by in METRICS.items()]
             both = sorted(found.keys() & best.keys())
-            gain = "–"
+            gain, by_query = "–", "–"
             if both and name != reference:
                 ours, theirs = ([100 * by[s].metrics["recall@1"] for s in both] for by in (best, found))
                 gain = paired_difference(ours, theirs).text(2)
+                by_query = _by_query([(best[s], found[s]) for s in both])
             seconds = mean(row.seconds for row in found.values())
-            cells = [name, _uses(name, mode, options.task), *cells, gain, str(len(found)), f"{seconds:.0f}"]
+            cells = [name, _uses(name, mode, options.task), *cells, gain, by_query, str(len(found)), f"{seconds:.0f}"]
             lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
     lines += [
         "Mean ± standard deviation over splits; mrr is a share, all else in %. A difference is the mean over splits,"
     ]
-    lines += ["paired, with its 95 % t-interval. `source/`: queries are sources. Else the mean of both directions.", ""]
+    lines += [
+        "paired, with its 95 % t-interval; by query: the interval over the queries of all these splits, as if none"
+    ]
+    lines += ["were asked twice. `source/`: queries are sources. Else the mean of both directions.", ""]
     write_whole(with_ending(options.out, ".md"), "\n".join(lines).encode())
+
+
+def _by_query(pairs: Sequence[tuple[Row, Row]]) -> str:
+    """Interval of the difference over all queries."""
+    if not all(row.hits for both in pairs for row in both):
+        return "–"
+    ours, theirs = ([100 * hit for both in pairs for hit in _queries(both[i].hits)] for i in (0, 1))
+    found = paired_difference(ours, theirs)
+    return f"[{found.low:+.2f}, {found.high:+.2f}]"
 
 
 def _uses(name: str, mode: str, task: str) -> str:

@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
+from torchmetrics import MetricCollection
 
 from rrnet_lightning.candidates.retrieval.space import SIDES
 from rrnet_lightning.datamodules import TablesDataModule
@@ -18,7 +19,6 @@ from rrnet_lightning.nn.rrnet import Unit
 from rrnet_lightning.objectives import RankingObjective
 
 EPOCHS, LEARNING_RATE, DECAY, HIDDEN, DROPOUT = 12, 6e-3, 1e-2, 48, 0.2
-Metrics = dict[str, float]
 
 
 def graphs(data: TablesDataModule, stage: str) -> Iterable[HeteroData]:
@@ -134,13 +134,15 @@ def learnt(
 
 
 @torch.no_grad()
-def measure(data: TablesDataModule, scores: Callable[[HeteroData], Tensor], readout: str = "softmax") -> Metrics:
-    """Metrics of the test, over the whole ranking."""
+def measure(
+    data: TablesDataModule, scores: Callable[[HeteroData], Tensor], readout: str = "softmax"
+) -> MetricCollection:
+    """Metrics of the test, over the whole ranking, to be computed."""
     objective = RankingObjective(readout=readout)  # type: ignore[arg-type]
     metrics = objective.metrics("")
     for graph in graphs(data, "test"):
         objective.update(metrics, scores(graph)[graph[INTER].supervised], asked_of(graph, torch.float32))
-    return {name: float(value) for name, value in metrics.compute().items()}
+    return metrics
 
 
 LEARNT: dict[str, Callable[[TablesDataModule], nn.Module]] = {

@@ -114,7 +114,7 @@ def order(data: TablesDataModule, by: Order) -> tuple[Tensor, Tensor]:
     """METRICS of a score that is not trained, and the scores [Q, B] of the test's left halves."""
     view = replace(data.views("test")[0], order=by)
     scores = {side: view.scores(side, view.look(side, view.queries[side])) for side in SIDES}
-    found = whole_metrics(view, scores)
+    found = whole_metrics(view, scores).compute()
     return torch.stack([found[name] for name in METRICS]), scores["source"]
 
 

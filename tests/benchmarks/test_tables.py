@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import Tensor
 
+from benchmarks.common.files import read_rows
 from benchmarks.tables import tasks
-from benchmarks.tables.command import main
+from benchmarks.tables.command import Row, main
 from rrnet_lightning.candidates.retrieval import CCA
 from rrnet_lightning.evidence.seen import Bridges
 
@@ -17,6 +20,15 @@ def small() -> tuple[Tensor, Tensor, Tensor | None]:
     hidden, label = torch.randn(90, 5, generator=rng), torch.arange(90) % 10
     left, right = (hidden @ torch.randn(5, width, generator=rng) for width in (6, 7))
     return left + 0.3 * torch.randn(90, 6, generator=rng), right + 0.3 * torch.randn(90, 7, generator=rng), label
+
+
+def interval(rows: dict[tuple[str, int], Row], one: str, other: str) -> tuple[float, float]:
+    """Of the difference in recall@1 over the queries of both splits: mean ± t sd / sqrt(n), by NumPy."""
+    bits = [[bin(int(rows[model, split].hits, 16))[3:] for split in (0, 1)] for model in (one, other)]
+    ours, theirs = (np.array(list("".join(each)), dtype=float) for each in bits)
+    gain = ours - theirs
+    half = stats.t.ppf(0.975, len(gain) - 1) * gain.std(ddof=1) / len(gain) ** 0.5
+    return gain.mean() - half, gain.mean() + half
 
 
 def test_models_run_in_both_modes_and_are_not_run_again(
@@ -48,6 +60,12 @@ def test_models_run_in_both_modes_and_are_not_run_again(
         and "| csls-test | other test queries |" in table
         and "rrnet+sinkhorn − it, recall@1" in table
     )
+    rows = {(row.model, row.split): row for row in read_rows(tmp_path / "small.jsonl", Row) if row.mode == "inductive"}
+    hits = [[int(bit) for bit in f"{int(rows[model, 1].hits, 16):b}"[1:]] for model in ("rrnet", "csls")]
+    assert all(len(each) == 60 for each in hits)  # 30 new pairs, both ways
+    assert sum(hits[1]) / 60 == pytest.approx(rows["csls", 1].metrics["recall@1"])
+    both = [f"{100 * end:+.2f}" for end in interval(rows, "rrnet", "csls")]
+    assert f"[{both[0]}, {both[1]}]" in next(line for line in table.splitlines() if line.startswith("| csls |"))
     assert main(args) == 0
     assert "split 0" not in capsys.readouterr().out
     assert (tmp_path / "small.jsonl").read_text().count("\n") == 32

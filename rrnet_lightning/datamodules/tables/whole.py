@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
+from torchmetrics import MetricCollection
 
 from rrnet_lightning.candidates.retrieval.space import SIDES, Side, other
 from rrnet_lightning.datamodules.tables.rows import place
@@ -14,8 +15,8 @@ from rrnet_lightning.objectives import RankingObjective
 BEST = 1000  # items of a ranking that are kept; behind them the ranks of what is relevant
 
 
-def whole_metrics(view: View, scores: Mapping[Side, Tensor]) -> dict[str, Tensor]:
-    """Return the metrics of :class:`RankingObjective`, as a test of RR-Net on the same view has them.
+def whole_metrics(view: View, scores: Mapping[Side, Tensor]) -> MetricCollection:
+    """Return the metrics of :class:`RankingObjective`, to be computed, as a test of RR-Net on the same view has them.
 
     Shapes:
         scores: [queries, base] of each side, more is better.
@@ -36,4 +37,4 @@ def whole_metrics(view: View, scores: Mapping[Side, Tensor]) -> dict[str, Tensor
         preds = scores[side][place(found.pairs[number], queries), place(found.pairs[1 - number], base)]
         relevant = found.y if found.relevant is None else found.relevant
         metrics.update(preds=preds, rows=found.pairs, target=found.y, relevant=relevant, asks=asks, missed=missed)
-    return metrics.compute()
+    return metrics

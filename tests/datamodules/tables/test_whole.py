@@ -16,7 +16,7 @@ def test_ranks_are_those_of_all_scores(best: int, monkeypatch: pytest.MonkeyPatc
     tables: list[Tensor] = [torch.randn(120, width, generator=rng) for width in (8, 10)]
     (view,) = task(tables).views("test")
     scores = {"source": torch.randn(30, 30, generator=rng), "target": torch.randn(30, 30, generator=rng)}
-    metrics = whole.whole_metrics(view, scores)  # type: ignore[arg-type]
+    metrics = whole.whole_metrics(view, scores).compute()  # type: ignore[arg-type]
     for side, each in scores.items():
         ranks = (each > each.diagonal()[:, None]).sum(1) + 1
         assert metrics[f"{side}/recall@1"] == pytest.approx(float((ranks == 1).float().mean()))
