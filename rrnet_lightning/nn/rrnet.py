@@ -26,7 +26,8 @@ class RRNet(Layer):
         hidden_dim: H, the width of every state. 16 in the paper.
         units: the GCN units in order. ``[intra, inter]`` is the paper's sound setting, ``[intra, inter, intra, inter,
             inter]`` its image and social one. ``pair`` is ours: see :class:`PairLayer`. An ``inter`` must come
-            after the last ``intra``: the decoder reads inter-edges.
+            after the last ``intra``: the decoder reads inter-edges. ``[inter]`` alone passes no message: each pair is
+            scored by itself from its ``edge_attr`` and its ends' ``x``, as a pair-MLP does.
         kernel: k_sr of equation (7), see :class:`InterEdgeLayer`.
         aggregation: mean or sum over the message edges in equation (8).
         edge_state: whether an edge's previous state enters equations (5) and (6). ``edge_attr`` reaches the network

@@ -120,6 +120,13 @@ def test_an_edge_without_message_speaks_for_itself_alone() -> None:
         assert edge in moved and (len(moved) > 1) == message
 
 
+def test_one_inter_unit_scores_each_pair_by_itself() -> None:
+    data, net = random_graph(), network(units=["inter"])
+    before = net(data)
+    data[INTER].edge_attr[3] += 1
+    assert (net(data) != before).nonzero().squeeze(1).tolist() == [3]
+
+
 def test_an_edge_can_tell_its_source_without_telling_its_target() -> None:
     data, net = random_graph(), network(units=["inter", "inter"])
     source, target = data[INTER].edge_index
