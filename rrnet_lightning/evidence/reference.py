@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -103,6 +104,13 @@ class Reference:
         columns += [dots(s, t, pairs) for s, t in zip(source.votes, target.votes, strict=True)]
         numbers = source.numbers[pairs[0]], target.numbers[pairs[1]]
         return torch.cat([torch.stack(columns, 1), *numbers], 1)
+
+    @cached_property
+    def known_columns(self) -> Tensor:
+        """What the known pairs say of each other: [P, edge_width]."""
+        pairs = torch.stack([self.known.source, self.known.target])
+        said = [self.columns(self.seen["source"], self.seen["target"], some) for some in pairs.split(CHUNK, 1)]
+        return torch.cat(said)
 
     def supports(self, source: Seen, target: Seen, pairs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Which known pairs speak to each of the pairs [2, E], sorted by the pair that hears.

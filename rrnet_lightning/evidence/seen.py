@@ -1,9 +1,7 @@
 """What is said of rows and pairs: the options, and the rows of one side as the known pairs see them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-import torch
 from torch import Tensor
 
 from rrnet_lightning.errors import DataError
@@ -95,18 +93,4 @@ class Seen:
             [(weight[rows], position[rows]) for weight, position in self.near],
             [x[rows] for x in self.votes],
             self.numbers[rows],
-        )
-
-    @classmethod
-    def joined(cls, parts: Sequence["Seen"]) -> "Seen":
-        """All rows of several."""
-        return cls(
-            [torch.cat(x) for x in zip(*(part.vectors for part in parts), strict=True)],
-            [torch.cat(x) for x in zip(*(part.carried for part in parts), strict=True)],
-            [
-                (torch.cat([w for w, _ in near]), torch.cat([p for _, p in near]))
-                for near in zip(*(part.near for part in parts), strict=True)
-            ],
-            [torch.cat(x) for x in zip(*(part.votes for part in parts), strict=True)],
-            torch.cat([part.numbers for part in parts]),
         )

@@ -90,12 +90,14 @@ class _Spoken:
     Attributes:
         near: intra-edges [2, M] into the asked rows of each side: row of the neighbour, place of the row that hears.
         nodes: rows of each side that speak, ascending.
-        pairs: [2, P] known pairs that are there, by the positions of their ends in ``nodes``.
+        known: [P] numbers of the known pairs that are there.
+        pairs: [2, P], they by the positions of their ends in ``nodes``.
         speaker: [S] which of them speaks. hears: [S] the asked pair that hears. alike: [S, F].
     """
 
     near: dict[Side, Tensor]
     nodes: dict[Side, Tensor]
+    known: Tensor
     pairs: Tensor
     speaker: Tensor
     hears: Tensor
@@ -115,7 +117,7 @@ class _Spoken:
         joins = dict(zip(SIDES, reference.pairs[:, known], strict=True))
         nodes: dict[Side, Tensor] = {side: torch.cat([joins[side], near[side][0]]).unique() for side in SIDES}
         pairs = torch.stack([place(joins[side], nodes[side]) for side in SIDES])
-        return cls(near, nodes, pairs, speaker, hears, alike)
+        return cls(near, nodes, known, pairs, speaker, hears, alike)
 
     def intra(self, side: Side, asked: int) -> Tensor:
         """Intra-edges [2, M] from nodes, which stand behind the asked ones, to those."""
@@ -136,20 +138,20 @@ def _join(
     size = torch.tensor([len(seen[side].numbers) for side in SIDES])
     both = torch.cat([ends, spoken.pairs + size[:, None]], 1)
     inter, order = given_pairs(both, *(int(n) + len(spoken.nodes[side]) for n, side in zip(size, SIDES, strict=True)))
-    rows = {side: Seen.joined([seen[side], view.hear(side, spoken.nodes[side])]) for side in SIDES}
+    x = {side: torch.cat([seen[side].numbers, view.numbers(side, spoken.nodes[side])]) for side in SIDES}
     new = order < ends.shape[1]
 
     def padded(values: Tensor) -> Tensor:
         return torch.cat([values, values.new_zeros(spoken.pairs.shape[1], *values.shape[1:])])[order]
 
     asks = padded(asked.asks)
-    columns = view.reference.columns(rows["source"], rows["target"], inter)
+    columns = _columns(view, seen, ends, spoken.known)[order]
     if view.listed is not None:
         scores = view.listed.column(everyone["source"][inter[0]], everyone["target"][inter[1]])
         columns = torch.cat([scores[:, None], columns], 1)
     data = build_graph(
-        rows["source"].numbers,
-        rows["target"].numbers,
+        x["source"],
+        x["target"],
         inter,
         source_intra=spoken.intra("source", int(size[0])),
         target_intra=spoken.intra("target", int(size[1])),
@@ -165,6 +167,12 @@ def _join(
     return data, order
 
 
+def _columns(view: View, seen: dict[Side, Seen], ends: Tensor, known: Tensor) -> Tensor:
+    """What is said of the asked pairs and, behind them, of known ones."""
+    columns = view.reference.columns(seen["source"], seen["target"], ends)
+    return torch.cat([columns, view.reference.known_columns[known]]) if len(known) else columns
+
+
 def _add_missed(data: HeteroData, side: Side, at: Tensor, found: Found) -> None:
     """Write the ranks of what is no candidate of the queries that stand ``at`` nodes of one side."""
     for name, ranks in (("missed", found.missed), ("missed_class", found.missed_class)):
@@ -176,5 +184,4 @@ def _add_missed(data: HeteroData, side: Side, at: Tensor, found: Found) -> None:
 
 def _add_supports(data: HeteroData, edges: Tensor, alike: Tensor) -> None:
     data[PAIR].num_nodes = data[INTER].edge_index.shape[1]
-    order = edges[1].argsort(stable=True)
-    data[SUPPORT].edge_index, data[SUPPORT].edge_attr = edges[:, order], alike[order].to(data[SOURCE].x.dtype)
+    data[SUPPORT].edge_index, data[SUPPORT].edge_attr = edges, alike.to(data[SOURCE].x.dtype)

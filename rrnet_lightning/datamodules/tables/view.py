@@ -78,14 +78,14 @@ class View:
         known = self.reference.known
         return known.sources if side == "source" else known.targets
 
-    def hear(self, side: Side, rows: Tensor) -> Seen:
-        """See rows of a table that speak; known ones were seen before."""
+    def numbers(self, side: Side, rows: Tensor) -> Tensor:
+        """Numbers [n, node_width] of rows of a table that speak; known ones were seen before."""
         at = place(rows, self.known(side))
-        known = self.reference.seen[side][at[at >= 0]]
-        if (at >= 0).all():
-            return known
-        order = torch.cat([(at >= 0).nonzero(), (at < 0).nonzero()]).squeeze(1)
-        return Seen.joined([known, self._look(side, rows[at < 0])])[order.argsort()]
+        numbers = self.reference.seen[side].numbers[at]
+        new = at < 0
+        if new.any():
+            numbers[new] = self._look(side, rows[new]).numbers
+        return numbers
 
     def scores(self, side: Side, query: Seen) -> Tensor:
         """Scores [n, B] by which the base of the other side is ranked for queries of one side."""
