@@ -18,6 +18,9 @@ def dots(one: Tensor, other: Tensor, pairs: Tensor) -> Tensor:
         returns: [E].
     """
     row, column = pairs
+    most = len(one) * len(other)  # PyTorch takes no more numbers than a full matrix has, though pairs may repeat
+    if len(row) > most:
+        return torch.cat([dots(one, other, some) for some in pairs.split(most, 1)])
     if (row[1:] < row[:-1]).any():
         one, row = one[row], torch.arange(len(row))
     ends = torch.zeros(len(one) + 1, dtype=torch.long)

@@ -23,5 +23,12 @@ def test_a_product_does_not_depend_on_other_pairs() -> None:
     assert torch.equal(dots(ONE, OTHER, pairs), torch.cat(alone))
 
 
+def test_pairs_may_be_more_than_there_are_pairs_of_rows() -> None:
+    pairs = torch.randint(4, (2, 90), generator=torch.Generator().manual_seed(1))
+    pairs = pairs[:, pairs[0].argsort(stable=True)]
+    found = dots(ONE[:4], OTHER, pairs)
+    assert torch.equal(found, torch.cat([dots(ONE[:4], OTHER, pair[:, None]) for pair in pairs.T]))
+
+
 def test_no_pairs_have_no_products() -> None:
     assert dots(ONE, OTHER, torch.empty(2, 0, dtype=torch.long)).shape == (0,)
