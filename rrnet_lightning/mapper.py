@@ -10,6 +10,7 @@ from jsonargparse import ArgumentParser
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rrnet_lightning.candidates.retrieval.space import Side, other
 from rrnet_lightning.data.files.root import user_path
 from rrnet_lightning.data.tables.features import as_features
 from rrnet_lightning.datamodules import TablesDataModule
@@ -20,11 +21,11 @@ from rrnet_lightning.module import RRNetModule
 
 @dataclass(frozen=True)
 class Ranked:
-    """The best targets of each source, best first.
+    """The best rows of the other table for each that asks, best first.
 
     Attributes:
-        ids: their names. rows: [M, k] long, their rows in the target table.
-        score: [M, k] probability among the source's candidates.
+        ids: their names. rows: [M, k] long, their rows in that table.
+        score: [M, k] probability among the candidates of what asks.
     """
 
     ids: list[list[str]]
@@ -35,8 +36,8 @@ class Ranked:
 class Mapper:
     """A trained network and the tables it learnt from.
 
-    To make one takes a fit of the generator, and a search of the known rows for all targets. To rank a new row then
-    takes a search of the targets and of the known rows.
+    To make one takes a fit of the generator, and a search of the known rows for all targets; the first question of a
+    target takes one for all sources. To rank a new row then takes a search of the other table and of the known rows.
 
     Args:
         data: after ``setup``.
@@ -46,37 +47,39 @@ class Mapper:
     def __init__(self, data: TablesDataModule, module: RRNetModule) -> None:
         self.data, self.module = data, module.eval()
         with torch.no_grad():
-            data.everything()
+            data.everything().see_base("target")
 
     @torch.no_grad()
-    def rank(self, source: Tensor | NDArray[Any], k: int = 10) -> Ranked:
+    def rank(self, new: Tensor | NDArray[Any], k: int = 10, side: Side = "source") -> Ranked:
         """Rank all targets for sources that need not be in the table, and return the ``k`` best of each.
 
         Each source is answered by itself: known rows speak for it, other new rows do not.
 
         Args:
-            source: [M, D] features, a tensor or an array.
+            new: [M, D] features, a tensor or an array.
             k: at most the ``top_k`` candidates of the data, or all targets.
+            side: ``target``: the new rows are targets, and all sources are ranked.
 
         Raises:
             DataError: rows of another width, or not finite.
             RunError: ``k`` outside 1 to that.
         """
-        targets = len(self.data.tables["target"])
-        most = min(self.data.top_k or targets, targets)
+        there = other(side)
+        rows_there = len(self.data.tables[there])
+        most = min(self.data.top_k or rows_there, rows_there)
         if not 1 <= k <= most:
-            raise RunError(f"k: found {k}, wanted 1 to {most}, the candidates of a source")
-        view = self.data.ask(as_features(source, name="new sources").x)
+            raise RunError(f"k: found {k}, wanted 1 to {most}, the candidates of a {side}")
+        view = self.data.ask(as_features(new, name=f"new {side}s").x, side)
         rows, score = [], []
         blocks = Blocks(self.data, "predict", views=[view])
         for number in range(len(blocks)):
             found = self.module.predict_step(blocks[(0, torch.tensor([number]))], number)
             order = torch.argsort(found["measured"], descending=True, stable=True)
-            order = order[torch.argsort(found["source"][order], stable=True)].view(-1, most)[:, :k]
-            rows.append(found["target"][order])
+            order = order[torch.argsort(found[side][order], stable=True)].view(-1, most)[:, :k]
+            rows.append(found[there][order])
             score.append(found["score"][order])
-        best = torch.cat(rows)
-        return Ranked([[self.data.target_ids[row] for row in line] for line in best.tolist()], best, torch.cat(score))
+        best, ids = torch.cat(rows), self.data.target_ids if side == "source" else self.data.source_ids
+        return Ranked([[ids[row] for row in line] for line in best.tolist()], best, torch.cat(score))
 
 
 def load(run: str | Path, checkpoint: str = "best") -> Mapper:

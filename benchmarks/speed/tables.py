@@ -95,7 +95,7 @@ def plain_search(data: TablesDataModule, x: Tensor) -> None:
     """The best rows by the product of vectors that are there already: a chunk's product, then ``topk``."""
     view = data.ask(x)
     assert view.new is not None
-    query, base = view.reference.halves["source"].maps[-1](view.new), view.see_base("target").vectors[-1]
+    query, base = view.reference.halves["source"].maps[-1](view.new[1]), view.see_base("target").vectors[-1]
     for some in query.split(CHUNK):
         (some @ base.T).topk(data.top_k)
 

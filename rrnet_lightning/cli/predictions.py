@@ -82,7 +82,8 @@ class PredictionWriter(Callback):
             return
         import pyarrow as pa
 
-        columns = table(trainer, best(outputs) if self.rows == "best" else outputs)
+        side = getattr(getattr(trainer, "datamodule", None), "predict_side", "source")
+        columns = table(trainer, best(outputs, side) if self.rows == "best" else outputs)
         with self._told():
             self._writer.write_table(pa.table(columns, schema=schema()))
 
@@ -152,13 +153,16 @@ class PredictionTable(Callback):
         self._rows = []
 
 
-def best(rows: Predictions) -> Predictions:
-    """Keep each source's best pair as the metrics rank them (``measured``, else the score), the first of equals."""
+def best(rows: Predictions, side: str = "source") -> Predictions:
+    """Keep the best pair of each row of a side, as the metrics rank them (``measured``, else the score).
+
+    Of equals it is the first.
+    """
     order = torch.argsort(rows.get("measured", rows["score"]), descending=True, stable=True)
-    order = order[torch.argsort(rows["source"][order], stable=True)]
-    source = rows["source"][order]
-    first = torch.ones_like(source, dtype=torch.bool)
-    first[1:] = source[1:] != source[:-1]
+    order = order[torch.argsort(rows[side][order], stable=True)]
+    asks = rows[side][order]
+    first = torch.ones_like(asks, dtype=torch.bool)
+    first[1:] = asks[1:] != asks[:-1]
     return {name: column[order[first]] for name, column in rows.items()}
 
 

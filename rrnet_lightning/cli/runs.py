@@ -18,7 +18,18 @@ from rrnet_lightning.errors import RunError, program
 
 WIDTHS = ("source_dim", "target_dim", "edge_dim", "support_dim")  # the model has them from the data
 # how batches are made and what is predicted: not what is learnt from
-BATCH_OPTIONS = {"root", "download", "url", "predict_path", "mask_ratio", "batch_size", "fan_out", "eval_fan_out"}
+BATCH_OPTIONS = {
+    "root",
+    "download",
+    "url",
+    "predict_path",
+    "predict_ids",
+    "predict_side",
+    "mask_ratio",
+    "batch_size",
+    "fan_out",
+    "eval_fan_out",
+}
 BATCH_OPTIONS |= {"steps_per_epoch", "num_workers"}
 # where files lie: what is in them is compared once they are read, see LearntDataModule
 PLACES = {"ratings_path", "trust_path", "split_dir", "features", "word_vectors"}

@@ -89,15 +89,25 @@ class RankingObjective(Objective):
         return {"loss": self.kind, "class_share": self.class_share, **options}
 
     def predict(self, logits: Tensor, asked: Asked) -> Tensor:
-        """Probability of each pair: by softmax over all asked edges of its source, or sigmoid, or Sinkhorn.
+        """Probability of each pair: by softmax over all edges that its source asks, or sigmoid, or Sinkhorn.
+
+        A pair that its target alone asks is one of that target's edges instead.
 
         With ``assignment`` half of it, and one half more for the pairs that are matched.
         """
         if self.readout == "sinkhorn":
             return self.measured(logits, asked).exp()
         scaled = logits / self.temperature
-        score = scaled.sigmoid() if self.kind == "per_edge" else log_softmax(scaled, asked.ends[0]).exp()
+        score = scaled.sigmoid() if self.kind == "per_edge" else self._share(scaled, asked)
         return (score + assign(logits, asked.ends)) / 2 if self.readout == "assignment" else score
+
+    def _share(self, logits: Tensor, asked: Asked) -> Tensor:
+        if asked.asks is None:
+            return log_softmax(logits, asked.ends[0]).exp()
+        score = torch.empty_like(logits)
+        for own, node in zip((asked.asks[:, 0], ~asked.asks[:, 0]), asked.ends, strict=True):
+            score[own] = log_softmax(logits[own], node[own]).exp()
+        return score
 
     def measured(self, logits: Tensor, asked: Asked) -> Tensor:
         """The logits, or Sinkhorn's log-scores, or the logits with those matched on top: they rank both directions."""

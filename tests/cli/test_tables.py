@@ -40,6 +40,22 @@ def test_new_sources_are_ranked_by_file_and_in_python(here: Path, monkeypatch: p
     assert sum(str(row + 5) in ranked.ids[row] for row in range(4)) >= 3  # almost known rows find their partners
 
 
+def test_new_targets_are_ranked_too(here: Path) -> None:
+    write_tables(here)
+    main(["fit", *FEW, "--trainer.max_epochs", "4"])
+    new = np.load("target.npy")[5:9] + 0.01
+    np.save("new.npy", new)
+    asked = ["--data.predict_path", "new.npy", "--data.predict_side", "target", "--predictions.rows", "best"]
+    main(["predict", *FEW, "--ckpt_path", "best", *asked])
+    table = pq.read_table("predictions.parquet").to_pydict()
+    assert table["target"] == [f"new {row}" for row in range(4)]
+    ranked = load(only_run(here)).rank(new, k=20, side="target")
+    assert [line[0] for line in ranked.ids] == table["source"]
+    assert ranked.score[:, 0].tolist() == pytest.approx(table["score"], abs=1e-5)
+    assert ranked.score.sum(1).tolist() == pytest.approx([1] * 4)  # all 20 candidates of a target
+    assert sum(str(row + 5) in ranked.ids[row][:3] for row in range(4)) >= 3
+
+
 def test_a_run_that_is_none_and_rows_of_another_width_are_refused(here: Path) -> None:
     with pytest.raises(RunError, match=r"config\.yaml: found no such file"):
         load(here)

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from torch_geometric.data import HeteroData
 
 from rrnet_lightning.candidates.retrieval import CCA, SpaceGenerator
-from rrnet_lightning.candidates.retrieval.space import Side
+from rrnet_lightning.candidates.retrieval.space import SIDES, Side, other
 from rrnet_lightning.data.tables.features import FeatureTable, as_features, read_features
 from rrnet_lightning.data.tables.labels import Labels
 from rrnet_lightning.data.tables.links import Edges, Scores
@@ -61,10 +61,11 @@ class TablesDataModule(SplitTables):
         target_edges: see ``source_edges``, both ends of the target table.
         source_labels: CSV or Parquet of ``id`` and ``label``, one or several a row; for mAP by class.
         target_labels: see ``source_labels``.
-        predict_path: features of new sources, in no table, for ``predict`` to rank all targets for; null: those of the
-            test ask. Then all known pairs are evidence. Not with ``scores_path`` or
-            ``source_edges``, which say nothing of them.
+        predict_path: features of new rows, in no table, for ``predict`` to rank all of the other table for; null: the
+            sources of the test ask. Then all known pairs are evidence. Not with ``scores_path``, nor with edges of
+            their side, which say nothing of them.
         predict_ids: their names, as ``source_ids``.
+        predict_side: which table they are like, ``source`` or ``target``.
         generator: what proposes the candidates: ``CCA``, ``Ridge``, ``Cosine`` or ``DualEncoder``.
         relations: what the edges carry.
         order: what ranks the candidates: ``cosine`` in the generator's space, ``csls``, or the ``bridge``.
@@ -101,6 +102,7 @@ class TablesDataModule(SplitTables):
         target_labels: str | None = None,
         predict_path: str | None = None,
         predict_ids: str | None = None,
+        predict_side: Side = "source",
         generator: SpaceGenerator | None = None,
         relations: Bridges | None = None,
         order: Order = "csls",
@@ -121,7 +123,7 @@ class TablesDataModule(SplitTables):
         for option, (found, lowest) in (least | {"self_training": (self_training, 0)}).items():
             if found is not None and found < lowest:
                 raise DataError(f"{option}: found {found}, wanted at least {lowest}")
-        self.new = predict_path, predict_ids
+        self.new, self.predict_side = (predict_path, predict_ids), predict_side
         self.generator, self.relations = generator or CCA(), relations or Bridges()
         self.order, self.top_k, self.intra, self.mode = order, top_k, intra, mode
         self.unlabelled, self.self_training = unlabelled, self_training
@@ -252,44 +254,47 @@ class TablesDataModule(SplitTables):
         return self._loader("test")
 
     def predict_dataloader(self) -> DataLoader[HeteroData]:
-        """The sources of ``predict_path``, or those of the test."""
-        path, ids = self.new
+        """The rows of ``predict_path``, or the sources of the test."""
+        (path, ids), side = self.new, self.predict_side
         if path is not None:
-            table = read_features(path, ids=ids, columns=self.files.columns[0])
+            table = read_features(path, ids=ids, columns=self.files.columns[SIDES.index(side)])
             names = table.ids or [f"new {row}" for row in range(len(table.x))]
-            self._views["predict"] = [self.ask(table.x)]
-            self.source_ids = [*self.source_ids[: len(self.tables["source"])], *names]
+            self._views["predict"] = [self.ask(table.x, side)]
+            known: list[str] = getattr(self, f"{side}_ids")[: len(self.tables[side])]
+            setattr(self, f"{side}_ids", [*known, *names])
         return self._loader("predict")
 
-    def ask(self, x: Tensor) -> View:
-        """Return a view of new sources, features [M, D], which ask all targets; all pairs are known.
+    def ask(self, x: Tensor, side: Side = "source") -> View:
+        """Return a view of new rows of one side, features [M, D], which ask all of the other; all pairs are known.
 
         Raises:
-            DataError: another width than that of the source table; listed candidates or given edges of sources.
+            DataError: another width than that of their table; listed candidates, or given edges of their side.
         """
-        for option, given in (("scores_path", self.listed is not None), ("source_edges", "source" in self.edges)):
-            if given:
-                raise DataError(
-                    f"predict_path: found new sources with {option}, which says nothing of them. Put them into the "
-                    f"source table and train anew, or train without {option}"
-                )
-        width = self.tables["source"].shape[1]
+        given = {"scores_path": self.listed is not None, f"{side}_edges": side in self.edges}
+        for option in (name for name, is_there in given.items() if is_there):
+            raise DataError(
+                f"predict_path: found new {side}s with {option}, which says nothing of them. Put them into the "
+                f"{side} table and train anew, or train without {option}"
+            )
+        width = self.tables[side].shape[1]
         if x.dim() != 2 or x.shape[1] != width or not len(x):
-            raise DataError(f"new sources: found {list(x.shape)}, wanted [M, {width}], the width of the source table")
-        rows = len(self.tables["source"]) + torch.arange(len(x))
-        return replace(self.everything(), new=self.rows(x), queries={"source": rows, "target": rows[:0]})
+            raise DataError(f"new {side}s: found {list(x.shape)}, wanted [M, {width}], the width of the {side} table")
+        rows = len(self.tables[side]) + torch.arange(len(x))
+        view = self.everything()
+        view.see_base(other(side))
+        return replace(view, new=(side, self.rows(x)), queries={side: rows, other(side): rows[:0]})
 
     def everything(self) -> View:
-        """Return the view in which all pairs are known and all targets are searched.
+        """Return the view in which all pairs are known and all rows are searched.
 
-        The generator is fitted, and what the known pairs say of the targets is worked out, at the first call alone.
+        The generator is fitted at the first call alone, and so is worked out what the known pairs say of a table's
+        rows, when they are asked for at first.
         """
         if self._everything is None:
             pairs = torch.arange(self.pairs.index.shape[1])
             view = self._view(pairs, pairs[:0])
-            base = view.base | {"target": torch.arange(len(self.tables["target"]))}
+            base: dict[Side, Tensor] = {side: torch.arange(len(self.tables[side])) for side in SIDES}
             self._everything = replace(view, base=base, member=None)  # what is asked has no class that is known
-            self._everything.see_base("target")
         return self._everything
 
     def _loader(self, stage: Stage) -> DataLoader[HeteroData]:

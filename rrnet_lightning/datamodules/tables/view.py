@@ -38,7 +38,7 @@ class View:
         order: what ranks the base: the cosine in the generator's space; the cosine less the hubness of the base row
             (CSLS with banks of known rows); or cos(ŝ, t) + cos(s, t̂), the bridge.
         member: classes of the rows of each side, [N, C] bool; None where there are none.
-        new: [M, D] features of sources that are in no table, rows N_s, N_s + 1, ...; then these alone ask.
+        new: a side, and [M, D] features of rows of it that are in no table, N, N + 1, ...; then these alone ask.
         listed: the user's own candidates and their scores; then all others rank behind, and are no candidates.
         edges: the user's own neighbours, [2, E] long, neighbour -> row of a side, sorted by row.
     """
@@ -52,15 +52,15 @@ class View:
     top_k: int
     order: Order = "csls"
     member: dict[Side, Tensor] | None = None
-    new: Tensor | None = None
+    new: tuple[Side, Tensor] | None = None
     listed: Listed | None = None
     edges: dict[Side, Tensor] = field(default_factory=dict)
     seen: dict[Side, Seen] = field(default_factory=dict)
 
     def look(self, side: Side, rows: Tensor) -> Seen:
         """See rows of a table; those of the base are seen once."""
-        if side == "source" and self.new is not None:
-            return self.reference.look(side, self.new[rows - len(self.tables[side])])
+        if self.new is not None and side == self.new[0]:
+            return self.reference.look(side, self.new[1][rows - len(self.tables[side])])
         at = place(rows, self.base[side])
         return self.see_base(side)[at] if (at >= 0).all() else self._look(side, rows)
 
