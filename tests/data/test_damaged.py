@@ -11,12 +11,16 @@ from rrnet_lightning.candidates.features import read_features
 from rrnet_lightning.candidates.views import test_files as files_of
 from rrnet_lightning.data.files.download import unzip
 from rrnet_lightning.data.image.cifar import read_cifar, read_cifar_tiles
+from rrnet_lightning.data.paired.emoji import read_emoji
+from rrnet_lightning.data.paired.flickr8k import read_flickr8k
+from rrnet_lightning.data.paired.pascal_sentence import read_pascal_sentence
+from rrnet_lightning.data.paired.wikipedia import read_wikipedia
 from rrnet_lightning.data.ratings.reader import read_ciao, read_filmtrust, read_ratings
 from rrnet_lightning.data.sound.esc import read_esc
 from rrnet_lightning.data.splits import read_pairs, read_split_dir
 from rrnet_lightning.data.word_vectors import class_vectors
 from rrnet_lightning.errors import DataError
-from tests import fake
+from tests import fake, fake_paired
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +37,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     fake.write_features(root / "features", "esc50", 3, [(1,), (1, 2)], (1, 2, 3))
     fake.write_word_vectors(root / "v.txt", ["dog", "cat"], "text")
     fake.write_word_vectors(root / "v.bin", ["dog", "cat"], "binary")
+    fake_paired.write_emoji(root)
+    fake_paired.write_pascal_sentence(root)
+    fake_paired.write_flickr8k(root)
+    fake_paired.write_wikipedia(root)
     with zipfile.ZipFile(root / "x.zip", "w") as archive:
         archive.writestr("x", "x" * 100)
     yield root
@@ -44,6 +52,24 @@ def pairs(root: Path) -> object:
 
 def split(root: Path) -> object:
     return read_split_dir(root / "split", read_filmtrust(root / "filmtrust"))
+
+
+def emoji(root: Path) -> object:
+    pictures = read_emoji(root / "emoji", published=False).pictures
+    return pictures and pictures[0]
+
+
+def pascal_sentence(root: Path) -> object:
+    pictures = read_pascal_sentence(root / "pascal_sentence", published=False).pictures
+    return pictures and pictures[0]
+
+
+def flickr8k(root: Path) -> object:
+    return read_flickr8k(root / "flickr8k", published=False)
+
+
+def wikipedia(root: Path) -> object:
+    return read_wikipedia(root / "wikipedia_xmodal", root / "wikipedia_text", published=False)
 
 
 READERS: list[tuple[str, Callable[[Path], object]]] = [
@@ -66,6 +92,14 @@ READERS: list[tuple[str, Callable[[Path], object]]] = [
     ("v.txt", lambda root: class_vectors(["dog"], root / "v.txt")),
     ("v.bin", lambda root: class_vectors(["dog"], root / "v.bin")),
     ("x.zip", lambda root: unzip(root / "x.zip", root / "kept")),
+    *((f"emoji/{file}", emoji) for file in ("emoji.tsv", "noto_64.webp", "noto_efficientnet_lite0.npy")),
+    ("pascal_sentence/pascal_sentences.json", pascal_sentence),
+    *((f"pascal_sentence/{file}.npz", pascal_sentence) for file in ("labels", "lite0_1280", "text_bert_nli_768")),
+    ("pascal_sentence/images_224.zip", pascal_sentence),
+    *((f"flickr8k/{file}", flickr8k) for file in ("Flickr8k.token.txt.xz", "index.npz", "lite0_1280.npz")),
+    *((f"wikipedia_xmodal/{part}set_txt_img_cat.list", wikipedia) for part in ("train", "test")),
+    ("wikipedia_xmodal/raw_features.mat", wikipedia),
+    ("wikipedia_text/texts.jsonl.xz", wikipedia),
 ]
 
 
