@@ -136,6 +136,20 @@ class PairedSet:
                 raise DataError(f"labels: found no level {level!r} of the {kind}s. {suggest(level, known)}")
         return {"source": self.image.labels[level], "target": self.text.labels[level]}
 
+    def classes_in_one_part(self, level: str, split: str | PairedSplit) -> dict[str, Part]:
+        """Classes of a level whose rows, images and texts, are all in one part of a split, and that part."""
+        split = self.split(split) if isinstance(split, str) else split
+        parts: dict[str, set[Part]] = {}
+        for kind in KINDS:
+            labels = self.of(kind).labels.get(level)
+            for part in Part:
+                if labels is None:
+                    continue
+                there = labels.member[split.rows(kind, part)].any(dim=0)
+                for name in (labels.names[column] for column in there.nonzero().squeeze(1).tolist()):
+                    parts.setdefault(name, set()).add(part)
+        return {name: next(iter(own)) for name, own in sorted(parts.items()) if len(own) == 1}
+
     def draw_split(self, val: int, test: int, seed: int) -> PairedSplit:
         """Draw a split of items: pictures and texts that are connected by pairs stay together.
 

@@ -79,7 +79,7 @@ def read_tsv(path: Path, names: Sequence[str]) -> tuple[list[list[str]], list[in
         The rows, values in the order of `names`, and the line of each.
 
     Raises:
-        DataError: unreadable file, a missing column, or a line with another number of columns.
+        DataError: unreadable file, missing column, or a line with another number of columns or without the first value.
     """
     lines = read_text(path).split("\n")
     header = [name.strip() for name in lines[0].split("\t")] if lines[0].strip() else []
@@ -96,6 +96,8 @@ def read_tsv(path: Path, names: Sequence[str]) -> tuple[list[list[str]], list[in
                 "tabs. Correct this line; a tab cannot be part of a value."
             )
         rows.append([values[place].strip() for place in places])
+        if not rows[-1][0]:
+            raise DataError(f"{path}, line {number}: found no {names[0]}, wanted one. Fill it in or remove this line.")
         numbers.append(number)
     return rows, numbers
 
