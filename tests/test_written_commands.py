@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from rrnet_lightning.cli import OTHERS, TRAINER, crossfit, demo, doctor, main
+from rrnet_lightning.cli import OTHERS, TRAINER, crossfit, demo, describe, doctor, main
 from rrnet_lightning.cli.resolve import resolve
 from tests.command import PROJECT
 
@@ -40,6 +40,7 @@ def trainer_options(words: Sequence[str]) -> None:
 READ: dict[str, Callable[[Sequence[str]], object]] = {
     "crossfit": crossfit_options,
     "demo": demo.parse,
+    "describe": describe.parse,
     "doctor": doctor.parse,
 }
 

@@ -13,6 +13,7 @@ TRAINER = ("fit", "validate", "test", "predict")  # LightningCLI's
 OTHERS = {  # module of each other command; its main() takes the words that follow
     "crossfit": "rrnet_lightning.cli.crossfit",
     "demo": "rrnet_lightning.cli.demo",
+    "describe": "rrnet_lightning.cli.describe",
     "doctor": "rrnet_lightning.cli.doctor",
 }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rrnet_lightning import __version__
 from rrnet_lightning.data.files.root import cache_root, data_root
+from rrnet_lightning.data.paired.sets import PAIRED_SETS
 from rrnet_lightning.data.ratings.sets import RATING_SETS
 from rrnet_lightning.errors import program
 
@@ -19,6 +20,7 @@ Alternatives = Sequence[tuple[str, Sequence[str]]]  # (folder under the data roo
 CIFAR_TILES = ("train_*.webp", "labels_train.txt", "classes.txt")
 DATA_SETS: Mapping[str, Alternatives] = {
     **{name: [(known.folder, known.files)] for name, known in RATING_SETS.items()},
+    **{name: [(known.folder, known.files)] for name, known in PAIRED_SETS.items()},
     "esc50": [("esc50", ("audio", "**/*.csv"))],
     "esc10": [("esc10", ("audio", "**/*.csv")), ("esc50", ("audio", "**/*.csv"))],
     "cifar10": [("cifar10", CIFAR_TILES), ("cifar10", ("cifar-10-batches-py",))],

@@ -21,6 +21,7 @@ Commands:
   fit, validate, test, predict   train a model and use it; all options: {program} fit --help
   crossfit                       train a backbone once for every set of folds left out
   demo                           see it work on handwritten digits, in a minute, without a download
+  describe                       what a set of pictures and texts holds, and what is missing
   doctor                         versions, devices, threads, and which data sets are here
 
 Configs, for --config <name>; a file of yours works as well:

@@ -30,7 +30,7 @@ def test_overview_names_every_config_and_command(words: list[str], capsys: pytes
     said = capsys.readouterr().out
     assert all(f"  {file.stem} " in said for file in (PROJECT / "configs").glob("*.yaml"))
     assert "fit --config image_digits" in said
-    assert all(command in said for command in ("crossfit", "demo", "doctor", "predict"))
+    assert all(command in said for command in ("crossfit", "demo", "describe", "doctor", "predict"))
 
 
 @pytest.mark.parametrize("words", [[], ["doctor"]])
@@ -45,7 +45,7 @@ def test_a_reader_that_leaves_ends_it_in_silence(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(("called", "name"), [("/x/bin/rrnet", "rrnet"), ("train.py", "python train.py")])
-@pytest.mark.parametrize("command", ["demo", "doctor", "crossfit"])
+@pytest.mark.parametrize("command", ["demo", "describe", "doctor", "crossfit"])
 def test_commands_are_said_as_they_were_called(
     command: str, called: str, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
