@@ -6,6 +6,7 @@ from rrnet_lightning.datamodules.mapping import MappingDataModule
 from rrnet_lightning.datamodules.raw import RawDataModule
 from rrnet_lightning.datamodules.raw_image import RawImageDataModule
 from rrnet_lightning.datamodules.raw_sound import RawSoundDataModule
+from rrnet_lightning.datamodules.retrieval import RetrievalDataModule
 from rrnet_lightning.datamodules.social import SocialDataModule
 from rrnet_lightning.datamodules.sound import SoundDataModule
 from rrnet_lightning.datamodules.tables import TablePairsDataModule, TablesDataModule
@@ -17,6 +18,7 @@ __all__ = [
     "RawDataModule",
     "RawImageDataModule",
     "RawSoundDataModule",
+    "RetrievalDataModule",
     "SocialDataModule",
     "SoundDataModule",
     "TablePairsDataModule",

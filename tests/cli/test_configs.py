@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,21 @@ import yaml
 
 from rrnet_lightning.candidates.features import read_features
 from rrnet_lightning.cli.command import main
+from tests import fake_paired
 from tests.command import PROJECT, only_run
 from tests.fake import write_ciao, write_cifar_batches, write_esc, write_features, write_tables
 
 CONFIGS = sorted((PROJECT / "configs").glob("*.yaml"))
 BACKBONES = [config for config in CONFIGS if config.stem.startswith("backbone_")]
 GRAPHS = [config for config in CONFIGS if config not in BACKBONES]
+PAIRED: dict[str, Callable[[Path, int], Path]] = {
+    "emoji": fake_paired.write_emoji,
+    "flickr8k": fake_paired.write_flickr8k,
+    "pascal_sentence": fake_paired.write_pascal_sentence,
+    "wikipedia": fake_paired.write_wikipedia,
+}
+LSA = "[{class_path: Lsa, init_args: {width: 3, min_texts: 1}}]"
+SMALL = {"emoji": LSA, "flickr8k": LSA, "pascal_sentence": "[bert]", "wikipedia": "[topics]"}
 CLASSES = {"esc10": 10, "esc50": 50, "cifar10": 10, "cifar100": 100}
 
 
@@ -24,14 +34,19 @@ def settings(config: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("config", GRAPHS, ids=lambda config: config.stem)
-def test_shipped_config_fits_tests_and_predicts(config: Path, here: Path) -> None:
+def test_shipped_config_fits_tests_and_predicts(config: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One real epoch on miniature data in the true format, through the real command line."""
     write_ciao(here / "data", share=0.9)  # as its 10-core asks
     wanted = settings(config)
     write_tables(here)
+    for reader, write in PAIRED.items():
+        write(here / "data", 40)
+        monkeypatch.setattr(f"rrnet_lightning.data.paired.{reader}.check_counts", lambda *args: None)
     few = ["--config", str(config), "--trainer.accelerator", "cpu"]
-    few += ["--data.steps_per_epoch", "2"] if not config.stem.startswith("tables") else []
+    few += ["--data.steps_per_epoch", "2"] if not config.stem.startswith(("tables", "retrieval")) else []
     few += ["--trainer.default_root_dir", "runs", "--trainer.logger", "false", "--trainer.enable_progress_bar", "false"]
+    if config.stem.startswith("retrieval"):
+        few += ["--data.root", "data", "--data.text", SMALL[wanted["data"]["init_args"]["dataset"]]]
     if "dataset" in wanted["data"]["init_args"] and wanted["data"]["class_path"] == "SocialDataModule":
         few += ["--data.root", "data"]
     dataset = wanted["data"]["init_args"].get("dataset")

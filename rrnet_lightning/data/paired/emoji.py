@@ -13,6 +13,8 @@ from rrnet_lightning.data.files.root import user_path
 from rrnet_lightning.data.paired.paired_set import Modality, PairedSet
 from rrnet_lightning.data.paired.pictures import PictureTiles
 from rrnet_lightning.data.paired.records import check_counts, labels_of, pairs_of, read_tsv, table
+from rrnet_lightning.data.paired.text_features import MeanVectors
+from rrnet_lightning.data.tables.features import FeatureTable
 from rrnet_lightning.errors import DataError
 
 Style = Literal["noto", "twemoji"]
@@ -23,6 +25,7 @@ FILES = (
     "twemoji_64.webp",
     "twemoji_efficientnet_lite0.npy",
 )
+VECTORS = "glove6B50_words.txt"
 COUNTS = {"emoji": 1368, "groups": 8, "subgroups": 86}
 SIDE, COLUMNS = 64, 36
 
@@ -40,7 +43,8 @@ def read_emoji(folder: str | Path, style: Style = "noto", published: bool = True
         published: refuse other counts than the published ones.
 
     Returns:
-        Images with the features `lite0` and pictures; texts without features.
+        Images with the features `lite0` and pictures; texts with the features `glove`, the mean of their words'
+        vectors, where the file of these is there.
 
     Raises:
         DataError: unknown style, damaged file, another count than published, or files that do not fit each other.
@@ -55,15 +59,19 @@ def read_emoji(folder: str | Path, style: Style = "noto", published: bool = True
     ids, groups, subgroups, names, tags = zip(*rows, strict=True)
     found = {"emoji": len(ids), "groups": len(set(groups)), "subgroups": len(set(subgroups))}
     check_counts(file, found, COUNTS, published)
-    own = {"group": groups, "subgroup": subgroups}
-    labels = {level: labels_of([(word,) for word in words]) for level, words in own.items()}
-    labels["both"] = labels_of(list(zip(groups, subgroups, strict=True)))
-    lite0 = table(folder / f"{style}_efficientnet_lite0.npy", ids)
+    one, two, both = ([[row[at] for at in own] for row in rows] for own in ((1,), (2,), (1, 2)))
+    labels = {"group": labels_of(one), "subgroup": labels_of(two), "both": labels_of(both)}
+    texts = tuple(f"{name}, {tag}" for name, tag in zip(names, tags, strict=True))
     return PairedSet(
         name=f"emoji ({style})",
-        image=Modality(ids, {"lite0": lite0}, labels),
-        text=Modality(ids, {}, labels),
+        image=Modality(ids, {"lite0": table(folder / f"{style}_efficientnet_lite0.npy", ids)}, labels),
+        text=Modality(ids, _glove(folder / VECTORS, texts, ids), labels),
         pairs=pairs_of(torch.arange(len(ids))),
-        texts=tuple(f"{name}, {tag}" for name, tag in zip(names, tags, strict=True)),
+        texts=texts,
         pictures=PictureTiles(folder / f"{style}_64.webp", len(ids), SIDE, COLUMNS),
     )
+
+
+def _glove(file: Path, texts: tuple[str, ...], ids: tuple[str, ...]) -> dict[str, FeatureTable]:
+    """Mean of the vectors of a text's words, where their file is there."""
+    return {"glove": FeatureTable(MeanVectors(file).transform(texts), ids, file)} if file.exists() else {}
