@@ -14,7 +14,7 @@ from statistics import mean
 from benchmarks.common.files import read_rows, write_whole
 from benchmarks.common.jobs import ROOT, BenchmarkError
 from benchmarks.common.picture import matplotlib, svg
-from benchmarks.tables.command import Row
+from benchmarks.tables.rows import Row
 from benchmarks.tables.tasks import TASKS
 
 FEW = {task.known: name for name, task in TASKS.items() if name.startswith("words-")}

@@ -40,6 +40,10 @@ class Task:
     modes: tuple[Mode, ...] = ("inductive", "transductive")
     together: dict[str, Any] = field(default_factory=dict)
 
+    def make(self, seed: int, mode: Mode) -> TablesDataModule:
+        """The datamodule of one split."""
+        return split(self, seed, mode=mode)
+
 
 def halves() -> tuple[Tensor, Tensor, Tensor | None]:
     """Left and right halves, 8 x 4 pixels, of scikit-learn's 1,797 digits, and what digit each is."""

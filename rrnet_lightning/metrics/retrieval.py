@@ -9,7 +9,7 @@ from torchmetrics import Metric, MetricCollection
 from torchmetrics.utilities import dim_zero_cat
 
 from rrnet_lightning.metrics.average_precision import ranked_precision
-from rrnet_lightning.metrics.ranks import rank
+from rrnet_lightning.metrics.ranks import Ranking, rank
 
 DIRECTIONS = ("source", "target")
 MISSED = [f"{side}_{kind}" for side in DIRECTIONS for kind in ("missed", "missed_class")]
@@ -24,16 +24,17 @@ def retrieval_metrics(prefix: str, k: Sequence[int], map_at: int | None) -> Metr
     return MetricCollection(parts, prefix=prefix, compute_groups=False)
 
 
-def recall_by_query(metrics: MetricCollection, k: int) -> dict[str, tuple[Tensor, Tensor]]:
-    """Return each direction's queries that have a relevant item, [Q] long ascending, and recall@k of each, [Q].
+def by_query(metrics: MetricCollection) -> dict[str, dict[str, Tensor]]:
+    """Return each direction's metrics of single queries, [Q] in the order of their rows: recall@k, mrr and map.
+
+    Queries without a relevant item are left out: by pair in recall and mrr, by class in map.
 
     Args:
         metrics: made by :func:`retrieval_metrics`, with all pairs added.
-        k: see :class:`Retrieval`.
     """
     part = next(iter(metrics.values()))
     assert isinstance(part, _Part)
-    return {side: part.table.recall(i, k) for i, side in enumerate(DIRECTIONS)}
+    return {side: part.table.by_query(*part.table.ranked(i)) for i, side in enumerate(DIRECTIONS)}
 
 
 class Retrieval(Metric):
@@ -108,32 +109,32 @@ class Retrieval(Metric):
                 values[name] = torch.stack([values[f"{side}/{name}"] for side in DIRECTIONS]).nanmean()
         return values
 
-    def recall(self, side: int, k: int) -> tuple[Tensor, Tensor]:
-        """Queries of a direction that have a relevant item, [Q] long ascending, and recall@k of each, [Q]."""
-        query, scores, flags, own, _ = self._asked(side)
-        pairs, names = rank(query, scores, flags[:, 0], own)
-        some = pairs.num_relevant > 0
-        return names[some], pairs.recall(k)[some]
-
-    def _asked(self, side: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Queries, scores and flags of the pairs asked in a direction; ranks missed by pair and by class."""
+    def ranked(self, side: int) -> tuple[Ranking, Ranking]:
+        """Rankings of a direction's queries, with relevance by pair and by class."""
         flags = self._all("flags").bool()
         asked = flags[:, 2 + side]
+        query, scores, flags = self._all("rows")[asked, side], self._all("scores")[asked], flags[asked]
         own, by_class = (self._all(name) for name in MISSED[2 * side : 2 * side + 2])
-        return self._all("rows")[asked, side], self._all("scores")[asked], flags[asked], own, by_class
-
-    def _direction(self, side: int) -> dict[str, Tensor]:
-        query, scores, flags, own, by_class = self._asked(side)
         pairs, _ = rank(query, scores, flags[:, 0], own)
         no_class = torch.equal(flags[:, 0], flags[:, 1]) and torch.equal(own, by_class)
-        classes = pairs if no_class else rank(query, scores, flags[:, 1], by_class)[0]
+        return pairs, pairs if no_class else rank(query, scores, flags[:, 1], by_class)[0]
+
+    def by_query(self, pairs: Ranking, classes: Ranking) -> dict[str, Tensor]:
+        """Metrics of single queries, see :func:`by_query`."""
         some, any_class = pairs.num_relevant > 0, classes.num_relevant > 0
-        values = {f"recall@{k}": pairs.recall(k)[some].mean() for k in self.k}
-        values["mrr"] = pairs.reciprocal_rank()[some].mean()
+        values = {f"recall@{k}": pairs.recall(k)[some] for k in self.k}
+        values["mrr"] = pairs.reciprocal_rank()[some]
+        values[f"map{self.at}"] = ranked_precision(classes, self.map_at)[any_class]
+        return values
+
+    def _direction(self, side: int) -> dict[str, Tensor]:
+        pairs, classes = self.ranked(side)
+        some, any_class = pairs.num_relevant > 0, classes.num_relevant > 0
+        values = {name: each.mean() for name, each in self.by_query(pairs, classes).items()}
         values["median_rank"] = pairs.first_rank()[some].quantile(0.5) if some.any() else values["mrr"]
-        values[f"map{self.at}"] = ranked_precision(classes, self.map_at)[any_class].mean()
         values[f"ndcg{self.at}"] = classes.ndcg(self.map_at)[any_class].mean()
-        values["candidate_recall"] = flags[:, 0].sum() / pairs.num_relevant.sum()
+        found = self._all("flags")[self._all("flags")[:, 2 + side].bool(), 0].sum()
+        values["candidate_recall"] = found / pairs.num_relevant.sum()
         return {name: value.float() for name, value in values.items()}
 
     def _add(self, name: str, values: Tensor) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rrnet_lightning.metrics import retrieval_metrics
-from rrnet_lightning.metrics.retrieval import Retrieval, recall_by_query
+from rrnet_lightning.metrics.retrieval import Retrieval, by_query
 from tests.metrics import plain
 
 NONE = torch.zeros(0, 2).long()
@@ -116,8 +116,9 @@ def test_by_hand() -> None:
         }
     )
     assert found["target/recall@1"] == 1 and found["recall@1"] == 0.5 and found["target/candidate_recall"] == 1
-    by_query = {side: [x.tolist() for x in each] for side, each in recall_by_query(metrics, 2).items()}
-    assert by_query == {"source": [[0, 1], [1, 0]], "target": [[0], [1]]}
+    single = by_query(metrics)
+    assert single["source"]["recall@2"].tolist() == [1, 0] and single["target"]["recall@1"].tolist() == [1]
+    assert single["source"]["map"].tolist() == pytest.approx([1 / 2, 1 / 7])
 
 
 def test_a_direction_without_queries_is_no_number_and_leaves_the_mean_to_the_other() -> None:
