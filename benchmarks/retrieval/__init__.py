@@ -1,0 +1,1 @@
+"""Pictures and texts: generators, and what ranks their candidates anew."""
