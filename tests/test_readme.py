@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from rrnet_lightning.cli import main
+from tests import fake_paired
 from tests.command import PROJECT
 from tests.fake import write_ciao, write_cifar, write_features, write_tables
 
@@ -44,7 +45,9 @@ def commands(program: str) -> Iterator[list[str]]:
                 yield words[len(program.split()) :]
 
 
-def test_train_py_commands_run_in_order(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_train_py_commands_run_in_order(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_paired.write_emoji(here / "data")
+    monkeypatch.setattr("rrnet_lightning.data.paired.emoji.check_counts", lambda *args: None)
     write_ciao(here / "data")
     write_tables(here)
     write_cifar(here / "data", classes=[f"class-{number}" for number in range(10)])
@@ -70,6 +73,8 @@ def test_train_py_commands_run_in_order(here: Path, capsys: pytest.CaptureFixtur
             continue
         brief = [*BRIEF[:2], *BRIEF[4:], "--trainer.limit_train_batches", "1"] if backbone else BRIEF
         brief = BRIEF[4:] if any("configs/tables" in word for word in words) else brief
+        if any("configs/retrieval" in word for word in words):
+            brief = [*BRIEF[:2], *BRIEF[4:], "--data.text", "[{class_path: Lsa, init_args: {width: 3, min_texts: 1}}]"]
         main([*words, *brief, *short, *alone])
     assert seen == {"fit", "validate", "test", "predict"}
     assert (here / "ratings.parquet").is_file()

@@ -15,15 +15,18 @@ from benchmarks.ratings.plan import Model, config_files
 from benchmarks.ratings.rows import Row
 from benchmarks.refine import command as refine
 from benchmarks.refine.rows import Result
+from benchmarks.retrieval import command as retrieval
 from benchmarks.speed import startup, threads
 from benchmarks.speed import tables as speed_tables
 from benchmarks.tables import command as tables
 from benchmarks.tables import curve
+from benchmarks.tables.rows import Row as TablesRow
 
 PARSE = {
     "ratings": ratings.parse,
     "ratings.study": study.parse,
     "refine": refine.parse,
+    "retrieval": retrieval.parse,
     "speed.startup": startup.parse,
     "speed.tables": speed_tables.parse,
     "speed.threads": threads.parse,
@@ -59,6 +62,7 @@ def test_written_commands_are_read(module: str, words: str) -> None:
 
 @pytest.mark.parametrize("file", sorted(ROOT.glob("docs/results/*.jsonl")), ids=lambda file: file.stem)
 def test_rows_of_results_are_read(file: Path) -> None:
-    kinds: dict[str, type[Row | Result | tables.Row]] = {"refine": Result, "social": Row, "tables": tables.Row}
+    kinds: dict[str, type[Row | Result | TablesRow]] = {"refine": Result, "social": Row, "tables": TablesRow}
+    kinds["retrieval"] = TablesRow
     kind = kinds[file.name.partition("_")[0]]
     assert len(read_rows(file, kind)) == len(file.read_text().splitlines()) > 0
