@@ -2,6 +2,7 @@
 
 python -m benchmarks.ratings.study width       # hidden_dim, figure 3 of the paper
 python -m benchmarks.ratings.study units       # number of GCN units, figure 4
+python -m benchmarks.ratings.study pairs       # what messages, and pairs that hear pairs, add to one inter unit
 python -m benchmarks.ratings.study ablation    # one part of the network or of its evidence changed at a time
 
 Runs and resumes as ``benchmarks.ratings --part val``: nothing is measured on a test fold. Drawn to ``<out>.svg``.
@@ -29,6 +30,12 @@ from benchmarks.ratings.rows import Row
 STUDIES: dict[str, dict[str, str]] = {  # label in the picture -> options of train.py
     "width": {str(width): f"--model.hidden_dim={width}" for width in (8, 16, 32, 64)},
     "units": {str(n): f"--model.units=[{','.join(['inter'] * n)}]" for n in (1, 2, 3, 5, 7)},
+    "pairs": {
+        "one inter unit": "--model.units=[inter]",
+        "three inter units": "--model.units=[inter,inter,inter]",
+        "one pair unit": "--data.supports=5 --model.units=[inter,pair,inter]",
+        "two pair units": "--data.supports=5 --model.units=[inter,pair,inter,pair,inter]",
+    },
     "ablation": {
         "as shipped": "",
         "no scorer": "--data.scorer=null",
@@ -61,7 +68,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(argv)
     options.labels = {f"rrnet {text}".strip(): label for label, text in STUDIES[options.study].items()}
     options.part, options.models = "val", list(options.labels)
-    options.against = options.models[0] if options.study == "ablation" else None
+    options.against = None if options.study in AXIS else options.models[0]
     options.out = options.out or Path(f"docs/results/social_{options.data}_{options.study}")
     return options
 
@@ -75,7 +82,9 @@ def draw(rows: Sequence[Row], options: argparse.Namespace) -> bytes:
     for axis, metric in zip(figure.subplots(1, 2, sharey=not lines), ("rmse", "mae"), strict=True):
         means = {model: fold_means((row for row in rows if row.model == model), metric) for model in options.models}
         (_lines if lines else _differences)(axis, means, options)
-        axis.set_title(f"validation {metric.upper()}" + (" minus that as shipped" if not lines else ""))
+        axis.set_title(
+            f"validation {metric.upper()}" + (f" minus {next(iter(options.labels.values()))}" if not lines else "")
+        )
     return svg(figure)
 
 

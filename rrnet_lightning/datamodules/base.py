@@ -49,7 +49,6 @@ class GraphDataModule(LearntDataModule):
     Masking costs O(edges of the stage) per step; sampled batches cost O(N) for masks, then grow with the subgraph.
     """
 
-    support_dim = 0  # width of the numbers by which pairs support pairs; only some tasks have such
     graph_only: tuple[str, ...] = ()
     """Large attributes that only :meth:`stage_graph` reads."""
     source_ids: Sequence[str]
@@ -97,6 +96,11 @@ class GraphDataModule(LearntDataModule):
     @abstractmethod
     def edge_dim(self) -> int:
         """Width of ``edge_attr``; 0 where there is none."""
+
+    @property
+    def support_dim(self) -> int:
+        """Width of the numbers by which pairs support pairs; 0 where none do."""
+        return 0
 
     @abstractmethod
     def stage_graph(self, stage: Stage) -> HeteroData:

@@ -18,6 +18,7 @@ from rrnet_lightning.datamodules.base import GraphDataModule
 from rrnet_lightning.datamodules.batches import Stage
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.ratings import rating_paths, write_evidence, write_scores
+from rrnet_lightning.evidence.supports import write_supports
 from rrnet_lightning.graph.build import all_pairs, build_graph, given_edges, given_pairs, no_edges
 from rrnet_lightning.graph.schema import INTER
 
@@ -52,6 +53,8 @@ class SocialDataModule(GraphDataModule):
         random_dim: width of ``random`` attributes, 128 in the paper.
         neighbors: neighbours of each user and item by co-rating, whose ratings of or by the other end a pair hears
             of; 0 for none.
+        supports: in ``pair`` units a pair hears so many ratings of its item by like users, and of like items by its
+            user, each by itself, see :func:`.supports.write_supports`; 0 for none. Needs a ``batch_size`` of null.
         trust: neighbours by trust in ``both`` directions; from trusted user to ``truster`` only; or ``none``.
         scorer: rating model whose estimates are one more column of ``edge_attr``; null for none. With one, a training
             step hides a fold of its ``folds``, not a share of ``mask_ratio``.
@@ -85,6 +88,7 @@ class SocialDataModule(GraphDataModule):
         attributes: Literal["statistics", "random"] = "statistics",
         random_dim: int = 128,
         neighbors: int = 20,
+        supports: int = 0,
         trust: Trust = "both",
         scorer: Scorer | None = None,
         predict_path: str | None = None,
@@ -97,7 +101,8 @@ class SocialDataModule(GraphDataModule):
         self.scale, self.outside, self.download, self.url = scale, outside, download, url
         self.folds, self.fold, self.seed, self.val_share, self.split_dir = folds, fold, seed, val_share, split_dir
         self.candidates, self.attributes, self.random_dim = candidates, attributes, random_dim
-        self.neighbors, self.trust, self.scorer, self.predict_path = neighbors, trust, scorer, predict_path
+        self.neighbors, self.supports, self.trust, self.scorer = neighbors, supports, trust, scorer
+        self.predict_path = predict_path
         self._ratings: Ratings | None = None
         self._check_options()
 
@@ -106,10 +111,16 @@ class SocialDataModule(GraphDataModule):
             raise DataError("attributes: found 'statistics' without evidence, wanted 'random': no rating may be shown")
         if self.scorer is not None and not self.evidence:
             raise DataError("scorer: found one without evidence, wanted null: no rating may be shown")
+        if self.supports and (not self.evidence or self.batch_size is not None):
+            raise DataError(f"supports: found {self.supports}, wanted 0, or evidence and a batch_size of null with it")
         if self.ratings_path is None and self.dataset not in RATING_SETS:
             names = sorted(RATING_SETS)
             raise DataError(f"dataset: found {self.dataset!r}, wanted one of {names}, or set ratings_path")
-        for option, found, least in (("neighbors", self.neighbors, 0), ("random_dim", self.random_dim, 1)):
+        for option, found, least in (
+            ("neighbors", self.neighbors, 0),
+            ("supports", self.supports, 0),
+            ("random_dim", self.random_dim, 1),
+        ):
             if found < least:
                 raise DataError(f"{option}: found {found}, wanted at least {least}")
 
@@ -128,6 +139,11 @@ class SocialDataModule(GraphDataModule):
         """3 with evidence, 4 more with ``neighbors``, 2 with ``trust``, 1 with a scorer; 0 without evidence."""
         more = 4 * (self.neighbors > 0) + 2 * (self.trust != "none") + (self.scorer is not None)
         return 3 + more if self.evidence else 0
+
+    @property
+    def support_dim(self) -> int:
+        """How alike two pairs are, and which of their ends."""
+        return 3 if self.supports else 0
 
     @property
     def ratings(self) -> Ratings:
@@ -246,5 +262,7 @@ class SocialDataModule(GraphDataModule):
         """Write the visible ratings, and what follows from them alone, into the graph."""
         if self.evidence:
             write_evidence(data, visible, self.ratings.scale, statistics=self.attributes == "statistics")
+            if self.supports:
+                write_supports(data, visible, self.supports)
         else:
             data[INTER].message = torch.ones_like(visible)

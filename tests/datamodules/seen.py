@@ -13,12 +13,15 @@ READ_WHERE_SUPERVISED = "y"
 
 
 def seen(batch: HeteroData) -> dict[str, Tensor]:
-    """All tensors of a batch by name, those answers apart that are read for the loss and the metrics only."""
+    """All tensors and numbers of a batch by name; answers that only loss and metrics read stand apart."""
     found: dict[str, Tensor] = {}
     for store in batch.stores:
         for name, value in store.items():
             parts = value if isinstance(value, list | tuple) else [value]
-            found |= {f"{store._key}.{name}" + f"[{i}]" * (value is not part): part for i, part in enumerate(parts)}
+            found |= {
+                f"{store._key}.{name}" + f"[{i}]" * (value is not part): torch.as_tensor(part)
+                for i, part in enumerate(parts)
+            }
     inter = batch[INTER]
     found[f"{INTER}.{READ_WHERE_SUPERVISED}"] = inter.y.masked_fill(inter.supervised, 0)
     return found

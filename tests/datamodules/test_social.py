@@ -18,6 +18,7 @@ from tests.fake import USERS, rating_rows, write_filmtrust, write_lines, write_s
 LEVELS = [0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4]
 SETTINGS: dict[str, dict[str, Any]] = {
     "full graph": {},
+    "supports": {"supports": 2},
     "sampled": {"batch_size": 7, "fan_out": (3, 3)},
     "random attributes": {"attributes": "random", "random_dim": 5},
     "all pairs": {"candidates": "all"},
