@@ -13,8 +13,8 @@ from rrnet_lightning.datamodules.tables.datamodule import Mode
 
 METRICS = {"recall@1": 100, "source/recall@1": 100, "target/recall@1": 100, "recall@10": 100, "mrr": 1, "map": 100}
 NOTES = """Mean ± standard deviation over splits; mrr is a share, all else in %. A difference is the mean over splits,
-paired, with its 95 % t-interval; in brackets alone: the interval over the queries of all these splits, as if none were
-asked twice. `source/`: queries are sources. Else the mean of both directions.
+paired, with its 95 % t-interval; in round brackets is the interval over the queries of all these splits, as if none
+were asked twice. `source/`: queries are sources. Else the mean of both directions.
 """
 
 
