@@ -1,6 +1,7 @@
 """Social recommendation: users -> items, ratings on the inter-edges, trust links inside the users."""
 
 from collections.abc import Iterable
+from hashlib import sha256
 from typing import Any, Literal
 
 import torch
@@ -18,11 +19,13 @@ from rrnet_lightning.datamodules.base import GraphDataModule
 from rrnet_lightning.datamodules.batches import Stage
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.ratings import rating_paths, write_evidence, write_scores
-from rrnet_lightning.evidence.supports import write_supports
+from rrnet_lightning.evidence.supports import rating_supports
 from rrnet_lightning.graph.build import all_pairs, build_graph, given_edges, given_pairs, no_edges
-from rrnet_lightning.graph.schema import INTER
+from rrnet_lightning.graph.schema import INTER, PAIR, SUPPORT
 
 Trust = Literal["both", "truster", "none"]
+KEPT = 32
+"""Sets of hidden ratings whose supports are kept."""
 
 
 class SocialDataModule(GraphDataModule):
@@ -54,7 +57,7 @@ class SocialDataModule(GraphDataModule):
         neighbors: neighbours of each user and item by co-rating, whose ratings of or by the other end a pair hears
             of; 0 for none.
         supports: in ``pair`` units a pair hears so many ratings of its item by like users, and of like items by its
-            user, each by itself, see :func:`.supports.write_supports`; 0 for none. Needs a ``batch_size`` of null.
+            user, each by itself, see :func:`.supports.rating_supports`; 0 for none. Needs a ``batch_size`` of null.
         trust: neighbours by trust in ``both`` directions; from trusted user to ``truster`` only; or ``none``.
         scorer: rating model whose estimates are one more column of ``edge_attr``; null for none. With one, a training
             step hides a fold of its ``folds``, not a share of ``mask_ratio``.
@@ -104,6 +107,7 @@ class SocialDataModule(GraphDataModule):
         self.neighbors, self.supports, self.trust, self.scorer = neighbors, supports, trust, scorer
         self.predict_path = predict_path
         self._ratings: Ratings | None = None
+        self._supports: dict[bytes, tuple[Tensor, Tensor]] = {}
         self._check_options()
 
     def _check_options(self) -> None:
@@ -263,6 +267,17 @@ class SocialDataModule(GraphDataModule):
         if self.evidence:
             write_evidence(data, visible, self.ratings.scale, statistics=self.attributes == "statistics")
             if self.supports:
-                write_supports(data, visible, self.supports)
+                self._write_supports(data, visible)
         else:
             data[INTER].message = torch.ones_like(visible)
+
+    def _write_supports(self, data: HeteroData, visible: Tensor) -> None:
+        """Write what supports the asked pairs. A scorer hides few sets, over and over: each is worked out once."""
+        masks = torch.stack([visible, data[INTER].supervised]).numpy()
+        key = sha256(masks.tobytes()).digest()
+        if key not in self._supports:
+            if len(self._supports) == KEPT:
+                self._supports.clear()
+            self._supports[key] = rating_supports(data, visible, self.supports)
+        data[PAIR].num_nodes = len(visible)
+        data[SUPPORT].edge_index, data[SUPPORT].edge_attr = self._supports[key]

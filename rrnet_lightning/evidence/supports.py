@@ -7,7 +7,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from rrnet_lightning.graph.schema import INTER, PAIR, SOURCE, SUPPORT, TARGET
+from rrnet_lightning.graph.schema import INTER, SOURCE, TARGET
 
 CHUNK = 256  # rows of the similarity matrix held at once
 SHRINK = 10.0
@@ -17,8 +17,8 @@ Floats = NDArray[np.float32]
 Heard = tuple[Ints, Ints, Floats]  # pair that speaks, pair that hears, similarity
 
 
-def write_supports(data: HeteroData, visible: Tensor, k: int) -> None:
-    """Write the supports of the asked pairs: of each at most ``k`` from like users, and ``k`` from like items.
+def rating_supports(data: HeteroData, visible: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return the supports of the asked pairs: of each at most ``k`` from like users, and ``k`` from like items.
 
     Users are alike who rated the same items alike: s_ab = cos(z_a, z_b) · c / (c + 10), z the visible ratings as
     :func:`.ratings.write_evidence` has told them, 0 where there is none, and c how many items both rated. So are items.
@@ -30,6 +30,7 @@ def write_supports(data: HeteroData, visible: Tensor, k: int) -> None:
 
     Shapes:
         visible: [E] bool.
+        returns: [2, S] long, pair that speaks -> pair that hears, sorted by the second, and [S, 3].
     """
     inter = data[INTER]
     ends = inter.edge_index.numpy()
@@ -43,8 +44,7 @@ def write_supports(data: HeteroData, visible: Tensor, k: int) -> None:
     users = len(found[0][0])
     numbers[:users, 1], numbers[users:, 2] = 1, 1
     order = edges[1].argsort(stable=True)
-    data[PAIR].num_nodes = len(visible)
-    data[SUPPORT].edge_index, data[SUPPORT].edge_attr = edges[:, order], numbers[order]
+    return edges[:, order], numbers[order]
 
 
 def _alike(ends: Ints, sizes: tuple[int, int], speaks: Ints, hears: Ints, value: Floats, k: int) -> Heard:
