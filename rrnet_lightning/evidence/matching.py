@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from rrnet_lightning.candidates.retrieval.labels import Classes
 from rrnet_lightning.candidates.retrieval.search import CHUNK, check_rows, score_chunks
 from rrnet_lightning.candidates.retrieval.space import Space, SpaceGenerator
 from rrnet_lightning.errors import DataError
@@ -99,6 +100,7 @@ def self_training(
     rounds: int = 4,
     rule: Rule = "csls",
     k: int = 10,
+    labels: Classes | None = None,
     seed: int = 0,
 ) -> Space:
     """Fit a space on known pairs, then anew on those and what it matched itself, ``rounds`` times over.
@@ -109,18 +111,20 @@ def self_training(
     Shapes:
         source, target: [N_s, D_s] and [N_t, D_t] features of both tables, all rows.
         pairs: [2, P] long, known pairs; ``weight`` [P].
+        labels: [N_s, C] and [N_t, C] bool, for a generator that learns from classes; of the rows that join, too.
 
     Raises:
         DataError: as :meth:`SpaceGenerator.fit` and :func:`mutual_nearest`, or ``rounds`` below 0.
     """
     if rounds < 0:
         raise DataError(f"rounds: found {rounds}, wanted at least 0")
-    space = generator.fit(source, target, pairs, weight, seed=seed)
+    space = generator.fit(source, target, pairs, weight, labels=labels, seed=seed)
     known = torch.ones(pairs.size(1), device=pairs.device) if weight is None else weight
     for _ in range(rounds):
         joined = joining(space, source, target, pairs, rule=rule, k=k)
         all_weights = torch.cat([known, known.new_ones(joined.size(1))])
-        space = generator.fit(source, target, torch.cat([pairs, joined], 1), all_weights, seed=seed)
+        both = torch.cat([pairs, joined], 1)
+        space = generator.fit(source, target, both, all_weights, labels=labels, seed=seed)
     return space
 
 

@@ -118,12 +118,12 @@ class DualEncoder(SpaceGenerator):
         with torch.random.fork_rng(devices=[]):
             self.empty(1, 1)
 
-    def empty(self, source_dim: int, target_dim: int) -> DualEncoderSpace:
+    def empty(self, source_dim: int, target_dim: int, num_classes: int = 0) -> DualEncoderSpace:
         """Return networks of random weights."""
         options = self.hidden, self.dim, self.dropout, self.temperature, self.learn_temperature
         return DualEncoderSpace(source_dim, target_dim, *options).eval()
 
-    def fit_rows(self, x: Tensor, y: Tensor, pairs: Tensor, weight: Tensor, seed: int) -> Space:
+    def fit_rows(self, x: Tensor, y: Tensor, pairs: Tensor, weight: Tensor, classes: Tensor, seed: int) -> Space:
         """Train two new networks, on the CPU."""
         device, (x, y, pairs, weight) = x.device, (tensor.cpu() for tensor in (x, y, pairs, weight))
         with torch.random.fork_rng(devices=[]), torch.enable_grad():

@@ -71,12 +71,12 @@ class Cosine(SpaceGenerator):
                 "width. Use CCA, Ridge or DualEncoder, which map both into one space"
             )
 
-    def empty(self, source_dim: int, target_dim: int) -> Space:
+    def empty(self, source_dim: int, target_dim: int, num_classes: int = 0) -> Space:
         """Return a space of zero means."""
         self.check_widths(source_dim, target_dim)
         return LinearSpace(source_dim, target_dim)
 
-    def fit_rows(self, x: Tensor, y: Tensor, pairs: Tensor, weight: Tensor, seed: int) -> Space:
+    def fit_rows(self, x: Tensor, y: Tensor, pairs: Tensor, weight: Tensor, classes: Tensor, seed: int) -> Space:
         """Take the means."""
         share, keep = weight.double() / weight.double().sum(), float(self.center)
         return LinearSpace.of(share @ x.double() * keep, share @ y.double() * keep, None, None)
@@ -121,13 +121,13 @@ class CCA(SpaceGenerator):
                 f"{source_dim} and {target_dim}"
             )
 
-    def empty(self, source_dim: int, target_dim: int) -> Space:
+    def empty(self, source_dim: int, target_dim: int, num_classes: int = 0) -> Space:
         """Return a space of zero matrices."""
         self.check_widths(source_dim, target_dim)
         dim = self.dim or min(source_dim, target_dim)
         return LinearSpace(source_dim, target_dim, source_map=dim, target_map=dim)
 
-    def fit_rows(self, x: Tensor, y: Tensor, pairs: Tensor, weight: Tensor, seed: int) -> Space:
+    def fit_rows(self, x: Tensor, y: Tensor, pairs: Tensor, weight: Tensor, classes: Tensor, seed: int) -> Space:
         """Whiten both covariances and decompose the cross-covariance."""
         share = weight.double() / weight.double().sum()
         m_s, x, scale_s = standardized(x, share, self.standardize)
@@ -170,13 +170,13 @@ class Ridge(SpaceGenerator):
             found = f"regularization {self.regularization}, direction {self.direction}"
             raise DataError(f"Ridge: found {found}, wanted at least 0, and source or target")
 
-    def empty(self, source_dim: int, target_dim: int) -> Space:
+    def empty(self, source_dim: int, target_dim: int, num_classes: int = 0) -> Space:
         """Return a space of a zero matrix."""
         if self.direction == "target":
             return LinearSpace(source_dim, target_dim, source_map=target_dim)
         return LinearSpace(source_dim, target_dim, target_map=source_dim)
 
-    def fit_rows(self, x: Tensor, y: Tensor, pairs: Tensor, weight: Tensor, seed: int) -> Space:
+    def fit_rows(self, x: Tensor, y: Tensor, pairs: Tensor, weight: Tensor, classes: Tensor, seed: int) -> Space:
         """Solve the normal equations; where they leave a direction open, it is not used."""
         share = weight.double() / weight.double().sum()
         to_target = self.direction == "target"

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rrnet_lightning.candidates.contract import cross_fit
+from rrnet_lightning.candidates.retrieval.labels import Classes, known_classes
 from rrnet_lightning.errors import DataError
 
 Side = Literal["source", "target"]
@@ -61,9 +62,18 @@ class SpaceGenerator(ABC):
 
     needed: ClassVar[int] = 2
     """Known pairs that a fit needs at least."""
+    needs_labels: ClassVar[bool] = False
+    """Whether a fit learns from classes; where it does not, labels are not looked at."""
 
     def fit(
-        self, source: Tensor, target: Tensor, pairs: Tensor, weight: Tensor | None = None, *, seed: int = 0
+        self,
+        source: Tensor,
+        target: Tensor,
+        pairs: Tensor,
+        weight: Tensor | None = None,
+        *,
+        labels: Classes | None = None,
+        seed: int = 0,
     ) -> Space:
         """Fit a space on known pairs; a row may have several partners. The global random state is left as it was.
 
@@ -72,11 +82,13 @@ class SpaceGenerator(ABC):
             target: [N_t, D_t] features of the target table.
             pairs: [2, P] long, rows of source and target that belong together.
             weight: [P] how much each pair counts, at least 0; None for 1 each. Pairs of weight 0 are left out.
+            labels: classes of the rows of both tables; those of rows outside the pairs are not read.
             seed: of all that is random in the fit. The same seed gives the same space.
 
         Raises:
             DataError: no pairs, or fewer than needed; features of known rows or weights that are not finite; pairs
-                outside the tables; shapes that do not fit each other or the generator.
+                outside the tables; shapes that do not fit each other or the generator; for a generator that learns
+                from classes, what :func:`.labels.known_classes` refuses.
         """
         with torch.inference_mode(False), torch.no_grad():
             weight = torch.ones(pairs.size(-1), device=pairs.device) if weight is None else weight
@@ -89,18 +101,27 @@ class SpaceGenerator(ABC):
             for name, rows in (("source", x), ("target", y)):
                 if not rows.isfinite().all():
                     raise DataError(f"{name}: found features of known pairs that are not finite, wanted numbers")
-            return self.fit_rows(x, y, pairs, weight, seed).requires_grad_(False).eval()
+            classes = torch.zeros(2, pairs.size(1), 0, dtype=torch.bool, device=pairs.device)
+            if self.needs_labels:
+                classes = known_classes(labels, (len(source), len(target)), pairs, type(self).__name__)
+            return self.fit_rows(x, y, pairs, weight, classes, seed).requires_grad_(False).eval()
 
     def check_widths(self, source_dim: int, target_dim: int) -> None:  # noqa: B027 most generators take any
         """Raise DataError where tables of these widths cannot be mapped."""
 
     @abstractmethod
-    def empty(self, source_dim: int, target_dim: int) -> Space:
-        """Return a space of the same shapes, not fitted: its ``state_dict`` is to be loaded."""
+    def empty(self, source_dim: int, target_dim: int, num_classes: int = 0) -> Space:
+        """Return a space of the same shapes, not fitted: its ``state_dict`` is to be loaded.
+
+        ``num_classes`` is C of the labels it was fitted with; generators that need none do not look at it.
+        """
 
     @abstractmethod
-    def fit_rows(self, x: Tensor, y: Tensor, pairs: Tensor, weight: Tensor, seed: int) -> Space:
-        """Fit on the two ends of each pair, ``x`` [P, D_s] and ``y`` [P, D_t]; all has been checked."""
+    def fit_rows(self, x: Tensor, y: Tensor, pairs: Tensor, weight: Tensor, classes: Tensor, seed: int) -> Space:
+        """Fit on the two ends of each pair, ``x`` [P, D_s] and ``y`` [P, D_t]; all has been checked.
+
+        ``classes`` [2, P, C] bool are those of the ends; C is 0 where the generator needs no labels.
+        """
 
 
 def check_pairs(source: Tensor, target: Tensor, pairs: Tensor, weight: Tensor) -> None:
@@ -127,6 +148,7 @@ def fit_spaces(
     weight: Tensor | None,
     hidden: Tensor,
     seed: int = 0,
+    labels: Classes | None = None,
 ) -> Iterator[Space]:
     """Yield, for each set of known pairs, a space fitted without the set and on all others.
 
@@ -144,6 +166,6 @@ def fit_spaces(
 
     def fit(visible: Tensor) -> Space:
         kept = None if weight is None else weight[visible]
-        return generator.fit(source, target, pairs[:, visible], kept, seed=seed)
+        return generator.fit(source, target, pairs[:, visible], kept, labels=labels, seed=seed)
 
     return cross_fit(fit, hidden)

@@ -23,7 +23,7 @@ from rrnet_lightning.datamodules.tables.base import SplitTables
 from rrnet_lightning.datamodules.tables.blocks import Blocks, Scales, measure
 from rrnet_lightning.datamodules.tables.files import TableContent
 from rrnet_lightning.datamodules.tables.listed import Listed
-from rrnet_lightning.datamodules.tables.view import Order, View, fold_pairs, members, who_asks
+from rrnet_lightning.datamodules.tables.view import Order, View, fold_pairs, known_members, members, who_asks
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.matching import joining, self_training
 from rrnet_lightning.evidence.reference import Reference
@@ -59,7 +59,8 @@ class TablesDataModule(SplitTables):
             and ``target``, the row that hears it, both of the source table; null: the nearest known rows. Heard are
             known rows and rows that do not ask, in transductive mode all.
         target_edges: see ``source_edges``, both ends of the target table.
-        source_labels: CSV or Parquet of ``id`` and ``label``, one or several a row; for mAP by class.
+        source_labels: CSV or Parquet of ``id`` and ``label``, one or several a row; for mAP by class and for
+            generators that learn from the classes of known rows.
         target_labels: see ``source_labels``.
         predict_path: features of new rows, in no table, for ``predict`` to rank all of the other table for; null: the
             sources of the test ask. Then all known pairs are evidence. Not with ``scores_path``, nor with edges of
@@ -130,6 +131,11 @@ class TablesDataModule(SplitTables):
         for option in ("unlabelled", "self_training"):
             if mode == "inductive" and getattr(self, option):
                 raise DataError(f"{option}: found it with mode inductive, wanted transductive: it reads other queries")
+        if self_training and self.generator.needs_labels:
+            raise DataError(
+                f"self_training: found {self_training} rounds of {type(self.generator).__name__}, which learns from "
+                "classes, and those of rows that join are not known. Wanted 0, or a generator that reads no labels"
+            )
         self.folds, self.repeats = folds, repeats
         self.listed: Listed | None = None
         self.edges: dict[Side, Tensor] = {}
@@ -155,7 +161,7 @@ class TablesDataModule(SplitTables):
             target: see ``source``.
             pairs: [2, P] whole numbers, rows of the sources and of the targets that belong together; or what
                 :func:`as_pairs` makes of them with weights or a split.
-            labels: classes of the rows of both sides, for mAP by class.
+            labels: classes of the rows of both sides, as from ``source_labels``.
             scores: the user's own candidates.
             edges: the user's own neighbours within a side.
             options: those of the class without the files.
@@ -228,7 +234,9 @@ class TablesDataModule(SplitTables):
         """One view of the pairs ``known`` and ``asked``, given by their numbers."""
         pairs, weight = self.pairs.index[:, known], self.pairs.weight[known]
         source, target = self.tables["source"], self.tables["target"]
-        space = self_training(self.generator, source, target, pairs, weight, rounds=self.self_training, seed=self.seed)
+        member = known_members(self.member, pairs)
+        tables = source, target, pairs, weight
+        space = self_training(self.generator, *tables, rounds=self.self_training, labels=member, seed=self.seed)
         evidence = pairs, weight
         if self.self_training:
             joined = joining(space, source, target, pairs)

@@ -211,3 +211,13 @@ def members(labels: Mapping[Side, Labels]) -> dict[Side, Tensor] | None:
             "the same names on both sides"
         )
     return {side: labels[side].member[:, [labels[side].names.index(name) for name in names]] for side in SIDES}
+
+
+def known_members(member: Mapping[Side, Tensor] | None, pairs: Tensor) -> dict[Side, Tensor] | None:
+    """Classes [N, C] bool of the rows of known pairs [2, P] alone: all other rows have none."""
+    if member is None:
+        return None
+    known = {side: torch.zeros_like(member[side]) for side in SIDES}
+    for side, row in zip(SIDES, pairs, strict=True):
+        known[side][row] = member[side][row]
+    return known

@@ -137,6 +137,14 @@ def refusals() -> list[tuple[str, Callable[[Tensor, Tensor, Tensor], object]]]:
     ]
 
 
+@every
+def test_labels_are_not_looked_at_by_what_needs_none(generator: SpaceGenerator) -> None:
+    source, target, pairs = own_tables(generator)
+    plain = generator.fit(source, target, pairs)
+    given = generator.fit(source, target, pairs, labels={"source": source, "target": pairs})
+    assert scores(given, source, target).equal(scores(plain, source, target)) or generator.needs_labels
+
+
 @pytest.mark.parametrize(("message", "act"), refusals())
 def test_what_cannot_be_used_is_named(message: str, act: Callable[[Tensor, Tensor, Tensor], object]) -> None:
     with pytest.raises(DataError, match=re.escape(message)):
