@@ -241,7 +241,7 @@ class TablesDataModule(SplitTables):
         if self.self_training:
             joined = joining(space, source, target, pairs)
             evidence = torch.cat([pairs, joined], 1), torch.cat([weight, weight.new_full((joined.shape[1],), JOINED)])
-        reference = Reference(source, target, *evidence, space, self.relations, self.member)
+        reference = Reference(source, target, *evidence, space, self.relations, member)
         truth = self.pairs.index[:, asked]
         sizes = len(source), len(target)
         queries, base = who_asks(truth, self.split, sizes, pairs if self.unlabelled else None)

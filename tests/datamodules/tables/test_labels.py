@@ -68,6 +68,16 @@ def test_classes_of_asked_rows_reach_neither_generator_nor_network() -> None:
     assert not torch.equal(graph[INTER].relevant, again[INTER].relevant)
 
 
+def test_rows_that_join_in_self_training_do_not_vote() -> None:
+    """A row that joins is one that asks: its class is an answer."""
+    relations = Bridges(neighbours=4, hubness=4, supports=2, classes=True)
+    options: dict[str, Any] = {"relations": relations, "mode": "transductive", "self_training": 1}
+    one, other = (
+        graphs(task(two(), labels=labels, **options))[0][INTER].edge_attr for labels in (classes(), classes(OTHERWISE))
+    )
+    assert torch.equal(one, other)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
