@@ -4,6 +4,7 @@ from rrnet_lightning.candidates.retrieval.dual_encoder import DualEncoder, DualE
 from rrnet_lightning.candidates.retrieval.linear import CCA, Cosine, LinearSpace, Ridge
 from rrnet_lightning.candidates.retrieval.module import DualEncoderModule
 from rrnet_lightning.candidates.retrieval.search import rank_of, top_k
+from rrnet_lightning.candidates.retrieval.semantic import SemanticMatching, SemanticSpace
 from rrnet_lightning.candidates.retrieval.space import Space, SpaceGenerator, fit_spaces
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "DualEncoderSpace",
     "LinearSpace",
     "Ridge",
+    "SemanticMatching",
+    "SemanticSpace",
     "Space",
     "SpaceGenerator",
     "fit_spaces",

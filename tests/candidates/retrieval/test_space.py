@@ -8,9 +8,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from rrnet_lightning.candidates.retrieval import CCA, Cosine, DualEncoder, Ridge, SpaceGenerator, fit_spaces
+from rrnet_lightning.candidates.retrieval import (
+    CCA,
+    Cosine,
+    DualEncoder,
+    Ridge,
+    SemanticMatching,
+    Space,
+    SpaceGenerator,
+    fit_spaces,
+)
 from rrnet_lightning.errors import DataError
-from tests.candidates.retrieval.tables import scores, tables
+from tests.candidates.retrieval.tables import labels, scores, tables
 
 GENERATORS: list[SpaceGenerator] = [
     Cosine(),
@@ -19,11 +28,18 @@ GENERATORS: list[SpaceGenerator] = [
     CCA(standardize=True),
     Ridge(),
     Ridge(direction="source", standardize=True),
+    SemanticMatching(),
     DualEncoder(hidden=16, dim=8, epochs=2, batch_size=16),
 ]
-LINEAR = GENERATORS[:-1]
+CLOSED = [generator for generator in GENERATORS if not isinstance(generator, DualEncoder)]
+LINEAR = CLOSED[:-1]
 every = pytest.mark.parametrize("generator", GENERATORS, ids=repr)
+closed = pytest.mark.parametrize("generator", CLOSED, ids=repr)
 linear = pytest.mark.parametrize("generator", LINEAR, ids=repr)
+
+
+def fit(generator: SpaceGenerator, source: Tensor, target: Tensor, *known: Tensor, seed: int = 0) -> Space:
+    return generator.fit(source, target, *known, labels=labels(), seed=seed)
 
 
 def own_tables(generator: SpaceGenerator) -> tuple[Tensor, Tensor, Tensor]:
@@ -33,7 +49,7 @@ def own_tables(generator: SpaceGenerator) -> tuple[Tensor, Tensor, Tensor]:
 @every
 def test_rows_are_of_unit_length_in_one_space(generator: SpaceGenerator) -> None:
     source, target, pairs = own_tables(generator)
-    space = generator.fit(source, target, pairs)
+    space = fit(generator, source, target, pairs)
     with torch.inference_mode():
         s, t = space.source(source), space.target(target.half())
     assert s.shape == t.shape and s.dtype == t.dtype == torch.float32
@@ -44,7 +60,7 @@ def test_rows_are_of_unit_length_in_one_space(generator: SpaceGenerator) -> None
 @linear
 def test_a_row_that_is_mapped_to_zero_stays_zero(generator: SpaceGenerator) -> None:
     source, target, pairs = own_tables(generator)
-    space = generator.fit(source, target, pairs)
+    space = fit(generator, source, target, pairs)
     mean = space.get_buffer("source_mean")
     assert space.source(mean[None]).count_nonzero() == 0
 
@@ -52,8 +68,8 @@ def test_a_row_that_is_mapped_to_zero_stays_zero(generator: SpaceGenerator) -> N
 @every
 def test_a_space_is_its_state_and_embeds_new_rows(generator: SpaceGenerator) -> None:
     source, target, pairs = own_tables(generator)
-    space = generator.fit(source, target, pairs)
-    again = generator.empty(source.size(1), target.size(1))
+    space = fit(generator, source, target, pairs)
+    again = generator.empty(source.size(1), target.size(1), 3)
     again.load_state_dict(space.state_dict())
     assert scores(again, source[50:], target).equal(scores(space, source[50:], target))
 
@@ -62,12 +78,12 @@ def test_a_space_is_its_state_and_embeds_new_rows(generator: SpaceGenerator) -> 
 def test_only_known_rows_are_read_and_the_seed_alone_decides(generator: SpaceGenerator) -> None:
     source, target, pairs = own_tables(generator)
     before = torch.get_rng_state()
-    state = generator.fit(source, target, pairs, seed=3).state_dict()
+    state = fit(generator, source, target, pairs, seed=3).state_dict()
     assert torch.get_rng_state().equal(before)
     torch.rand(3)
     source[40:], target[40:] = math.nan, math.inf
     with torch.inference_mode():
-        again = generator.fit(source, target, pairs, seed=3).state_dict()
+        again = fit(generator, source, target, pairs, seed=3).state_dict()
     assert all(again[name].equal(value) for name, value in state.items())
 
 
@@ -75,26 +91,26 @@ def test_only_known_rows_are_read_and_the_seed_alone_decides(generator: SpaceGen
 def test_constant_columns_leave_finite_scores(generator: SpaceGenerator) -> None:
     source, target, pairs = own_tables(generator)
     source[:, 0], target[:, 1], target[:, 2] = 0.1, 0, 1e6
-    assert scores(generator.fit(source, target, pairs), source, target).isfinite().all()
+    assert scores(fit(generator, source, target, pairs), source, target).isfinite().all()
 
 
 @every
 def test_tables_of_one_value_leave_finite_scores(generator: SpaceGenerator) -> None:
     source, target, pairs = own_tables(generator)
     source, target = torch.full_like(source, 0.3), torch.full_like(target, 0.3)
-    assert scores(generator.fit(source, target, pairs), source, target).isfinite().all()
+    assert scores(fit(generator, source, target, pairs), source, target).isfinite().all()
 
 
-@linear
+@closed
 def test_a_pair_of_weight_2_counts_as_the_pair_twice(generator: SpaceGenerator) -> None:
     source, target, pairs = own_tables(generator)
     pairs = torch.cat([pairs, torch.tensor([[0, 0], [1, 2]])], 1)  # source 0 has three partners
     weight = torch.ones(42)
     weight[:5], weight[7] = 2, 0
-    one = generator.fit(source, target, pairs, weight)
-    other = generator.fit(source, target, torch.cat([pairs[:, :7], pairs[:, 8:], pairs[:, :5]], 1))
+    one = fit(generator, source, target, pairs, weight)
+    other = fit(generator, source, target, torch.cat([pairs[:, :7], pairs[:, 8:], pairs[:, :5]], 1))
     torch.testing.assert_close(scores(one, source, target), scores(other, source, target), atol=1e-5, rtol=0)
-    plain = generator.fit(source, target, pairs)
+    plain = fit(generator, source, target, pairs)
     if generator != Cosine(center=False):
         assert not torch.allclose(scores(one, source, target), scores(plain, source, target), atol=1e-4)
 
@@ -104,15 +120,20 @@ def test_hidden_pairs_are_as_if_they_were_not_there(generator: SpaceGenerator) -
     source, target, pairs = own_tables(generator)
     hidden = torch.arange(40)[:, None] % 3 == torch.arange(3)
     weight = torch.linspace(1, 2, 40)
-    spaces = list(fit_spaces(generator, source, target, pairs, weight, hidden, seed=1))
+    spaces = list(fit_spaces(generator, source, target, pairs, weight, hidden, seed=1, labels=labels()))
     assert len(spaces) == 3
     for column, space in zip(hidden.unbind(1), spaces, strict=True):
-        alone = generator.fit(source, target, pairs[:, ~column], weight[~column], seed=1)
+        alone = fit(generator, source, target, pairs[:, ~column], weight[~column], seed=1)
         assert scores(space, source, target).equal(scores(alone, source, target))
 
 
 def refusals() -> list[tuple[str, Callable[[Tensor, Tensor, Tensor], object]]]:
     cca, ones = CCA(), torch.ones(40)
+    matching, classes = SemanticMatching(), labels()
+    narrow, short = classes | {"target": classes["target"][:, 1:]}, classes | {"target": classes["target"][1:]}
+    one = dict.fromkeys(classes, torch.tensor([True, False]).expand(60, 2))
+    holed = classes | {"target": classes["target"].clone()}
+    holed["target"][[7, 9, 50]] = False
     return [
         ("pairs: found none", lambda s, t, p: cca.fit(s, t, p[:, :0])),
         ("pairs: found 1 known ones, wanted at least 2 to fit CCA", lambda s, t, p: cca.fit(s, t, p[:, :1])),
@@ -132,12 +153,18 @@ def refusals() -> list[tuple[str, Callable[[Tensor, Tensor, Tensor], object]]]:
         ("Ridge: found regularization -1", lambda s, t, p: Ridge(regularization=-1)),
         ("DualEncoder: found hidden 0", lambda s, t, p: DualEncoder(hidden=0)),
         ("DualEncoder: found hidden 512, dim 128, dropout 1", lambda s, t, p: DualEncoder(dropout=1)),
+        ("source_labels, target_labels: found none, wanted those of", lambda s, t, p: matching.fit(s, t, p)),
+        ("labels: found [60, 3] torch.bool and [59, 3]", lambda s, t, p: matching.fit(s, t, p, labels=short)),
+        ("labels: found 3 and 2 classes of sources and of", lambda s, t, p: matching.fit(s, t, p, labels=narrow)),
+        ("target_labels: found 2 known rows without a class", lambda s, t, p: matching.fit(s, t, p, labels=holed)),
+        ("source_labels: found known rows of one class alone", lambda s, t, p: matching.fit(s, t, p, labels=one)),
+        ("SemanticMatching: found inverse_penalty 0", lambda s, t, p: SemanticMatching(0)),
         ("DualEncoder: found epochs 0", lambda s, t, p: DualEncoder(epochs=0)),
         ("DualEncoder: found epochs 1, batch_size 1", lambda s, t, p: DualEncoder(epochs=1, batch_size=1)),
     ]
 
 
-@every
+@pytest.mark.parametrize("generator", [each for each in GENERATORS if not each.needs_labels], ids=repr)
 def test_labels_are_not_looked_at_by_what_needs_none(generator: SpaceGenerator) -> None:
     source, target, pairs = own_tables(generator)
     plain = generator.fit(source, target, pairs)
