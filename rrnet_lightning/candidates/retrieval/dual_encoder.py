@@ -4,15 +4,16 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from rrnet_lightning.candidates.retrieval.contrast import info_nce, known_by
-from rrnet_lightning.candidates.retrieval.linear import standardized
-from rrnet_lightning.candidates.retrieval.space import Side, Space, SpaceGenerator
+from rrnet_lightning.candidates.retrieval.trained import Known, Plan, TrainedGenerator, TrainedSpace
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.schedulers import WarmupCosineLR
 
 
-class DualEncoderSpace(Space):
+class DualEncoderSpace(TrainedSpace):
     """Two networks that do not share weights: standardise, Linear, GELU, dropout, Linear.
 
     Args:
@@ -38,15 +39,11 @@ class DualEncoderSpace(Space):
         temperature: float = 0.1,
         learn_temperature: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(source_dim, target_dim)
         if min(source_dim, target_dim, hidden, dim) < 1 or not 0 <= dropout < 1 or temperature < 0.01:
             found = f"hidden {hidden}, dim {dim}, dropout {dropout}, temperature {temperature}"
             raise DataError(f"DualEncoder: found {found}, wanted at least 1, at least 1, 0 to below 1, at least .01")
-        self.source_dim, self.target_dim = source_dim, target_dim
-        self.networks = nn.ModuleDict()
         for side, width in (("source", source_dim), ("target", target_dim)):
-            self.register_buffer(f"{side}_mean", torch.zeros(width))
-            self.register_buffer(f"{side}_scale", torch.ones(width))
             layers = nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, dim)
             self.networks[side] = nn.Sequential(nn.Dropout(dropout), *layers)
         start = torch.tensor(temperature).log()
@@ -57,18 +54,6 @@ class DualEncoderSpace(Space):
         """Temperature τ of the loss, a scalar; at least .01, so that it cannot run away."""
         return self.log_temperature.exp().clamp(min=0.01)
 
-    def map(self, x: Tensor, side: Side) -> Tensor:
-        """Return [N, H], before rows are brought to unit length."""
-        mean, scale = getattr(self, f"{side}_mean"), getattr(self, f"{side}_scale")
-        mapped: Tensor = self.networks[side]((x.to(mean.dtype) - mean) / scale)
-        return mapped
-
-    @torch.no_grad()
-    def standardize(self, side: Side, mean: Tensor, scale: Tensor) -> None:
-        """Keep mean [D] and standard deviation [D] of a table; 1 is written for the deviation of a constant column."""
-        for name, value in ((f"{side}_mean", mean), (f"{side}_scale", scale)):
-            getattr(self, name).copy_(value)
-
     def parameter_groups(self, weight_decay: float) -> list[dict[str, object]]:
         """Return what is learnt in two groups; parameters of one dimension and τ get no weight decay."""
         learnt = [parameter for parameter in self.parameters() if parameter.requires_grad]
@@ -77,7 +62,7 @@ class DualEncoderSpace(Space):
 
 
 @dataclass
-class DualEncoder(SpaceGenerator):
+class DualEncoder(TrainedGenerator[DualEncoderSpace]):
     """Fits a :class:`DualEncoderSpace` in memory, by AdamW on :func:`.contrast.info_nce` over in-batch negatives.
 
     No known pair serves as a negative. Each epoch cuts the pairs into mini-batches of about equal size, at random. The
@@ -118,37 +103,25 @@ class DualEncoder(SpaceGenerator):
         with torch.random.fork_rng(devices=[]):
             self.empty(1, 1)
 
+    @property
+    def plan(self) -> Plan:
+        """Epochs and mini-batches, in random order."""
+        return Plan(self.epochs, self.batch_size)
+
     def empty(self, source_dim: int, target_dim: int, num_classes: int = 0) -> DualEncoderSpace:
         """Return networks of random weights."""
         options = self.hidden, self.dim, self.dropout, self.temperature, self.learn_temperature
         return DualEncoderSpace(source_dim, target_dim, *options).eval()
 
-    def fit_rows(self, x: Tensor, y: Tensor, pairs: Tensor, weight: Tensor, classes: Tensor, seed: int) -> Space:
-        """Train two new networks, on the CPU."""
-        device, (x, y, pairs, weight) = x.device, (tensor.cpu() for tensor in (x, y, pairs, weight))
-        with torch.random.fork_rng(devices=[]), torch.enable_grad():
-            torch.default_generator.manual_seed(seed)
-            space = self.empty(x.size(1), y.size(1))
-            share = weight.double() / weight.double().sum()
-            for side, rows in (("source", x), ("target", y)):
-                mean, _, scale = standardized(rows, share, True)
-                space.standardize("source" if side == "source" else "target", mean, scale)
-            self._train(space, x, y, pairs, weight.float())
-        space.zero_grad()
-        return space.to(device)
-
-    def _train(self, space: DualEncoderSpace, x: Tensor, y: Tensor, pairs: Tensor, weight: Tensor) -> None:
-        batches = -(-len(x) // self.batch_size)
+    def optimizer(self, space: DualEncoderSpace, steps: int) -> tuple[Optimizer, LRScheduler]:
+        """Return AdamW, whose rate falls along half a cosine wave."""
         optimizer = torch.optim.AdamW(space.parameter_groups(self.weight_decay), lr=self.lr)
         scheduler = WarmupCosineLR(optimizer)
-        scheduler.start(self.epochs * batches)
-        space.train()
-        for _ in range(self.epochs):
-            for rows in torch.randperm(len(x)).tensor_split(batches):
-                known = known_by(pairs, *pairs[:, rows])
-                source, target = space.source(x[rows]), space.target(y[rows])
-                loss = info_nce(source, target, space.temperature, known, weight[rows])
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                scheduler.step()
+        scheduler.start(steps)
+        return optimizer, scheduler
+
+    def loss(self, space: DualEncoderSpace, known: Known, rows: Tensor) -> Tensor:
+        """Return the contrastive loss; no known pair is a negative."""
+        mask = known_by(known.pairs, *known.pairs[:, rows])
+        ends = space.source(known.x[rows]), space.target(known.y[rows])
+        return info_nce(*ends, space.temperature, mask, known.weight[rows])
