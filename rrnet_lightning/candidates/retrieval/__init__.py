@@ -1,5 +1,6 @@
 """Generators that map two tables of features into one common space, fitted on known pairs."""
 
+from rrnet_lightning.candidates.retrieval.dscmr import DSCMR, DSCMRSpace
 from rrnet_lightning.candidates.retrieval.dual_encoder import DualEncoder, DualEncoderSpace
 from rrnet_lightning.candidates.retrieval.linear import CCA, Cosine, LinearSpace, Ridge
 from rrnet_lightning.candidates.retrieval.module import DualEncoderModule
@@ -9,7 +10,9 @@ from rrnet_lightning.candidates.retrieval.space import Space, SpaceGenerator, fi
 
 __all__ = [
     "CCA",
+    "DSCMR",
     "Cosine",
+    "DSCMRSpace",
     "DualEncoder",
     "DualEncoderModule",
     "DualEncoderSpace",

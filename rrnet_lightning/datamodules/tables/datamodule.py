@@ -68,7 +68,7 @@ class TablesDataModule(SplitTables):
         predict_ids: their names, as ``source_ids``.
         predict_side: which table they are like, ``source`` or ``target``.
         generator: what proposes the candidates: ``CCA``, ``Ridge``, ``Cosine``, ``DualEncoder`` or, with labels,
-            ``SemanticMatching``.
+            ``SemanticMatching`` or ``DSCMR``.
         relations: what the edges carry.
         order: what ranks the candidates: ``cosine`` in the generator's space, ``csls``, or the ``bridge``.
         top_k: candidates of a query; null: all rows that it searches among, up to 200,000 pairs a batch.

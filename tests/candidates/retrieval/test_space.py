@@ -10,6 +10,7 @@ from torch import Tensor
 
 from rrnet_lightning.candidates.retrieval import (
     CCA,
+    DSCMR,
     Cosine,
     DualEncoder,
     Ridge,
@@ -18,6 +19,7 @@ from rrnet_lightning.candidates.retrieval import (
     SpaceGenerator,
     fit_spaces,
 )
+from rrnet_lightning.candidates.retrieval.trained import TrainedGenerator
 from rrnet_lightning.errors import DataError
 from tests.candidates.retrieval.tables import labels, scores, tables
 
@@ -30,8 +32,10 @@ GENERATORS: list[SpaceGenerator] = [
     Ridge(direction="source", standardize=True),
     SemanticMatching(),
     DualEncoder(hidden=16, dim=8, epochs=2, batch_size=16),
+    DSCMR(hidden=16, dim=8, epochs=2, batch_size=16),
+    DSCMR("paper", hidden=16, dim=8, epochs=2, batch_size=16),
 ]
-CLOSED = [generator for generator in GENERATORS if not isinstance(generator, DualEncoder)]
+CLOSED = [generator for generator in GENERATORS if not isinstance(generator, TrainedGenerator)]
 LINEAR = CLOSED[:-1]
 every = pytest.mark.parametrize("generator", GENERATORS, ids=repr)
 closed = pytest.mark.parametrize("generator", CLOSED, ids=repr)
