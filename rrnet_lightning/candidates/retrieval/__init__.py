@@ -6,6 +6,7 @@ from rrnet_lightning.candidates.retrieval.linear import CCA, Cosine, LinearSpace
 from rrnet_lightning.candidates.retrieval.module import DualEncoderModule
 from rrnet_lightning.candidates.retrieval.search import rank_of, top_k
 from rrnet_lightning.candidates.retrieval.semantic import SemanticMatching, SemanticSpace
+from rrnet_lightning.candidates.retrieval.several import Several
 from rrnet_lightning.candidates.retrieval.space import Space, SpaceGenerator, fit_spaces
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Ridge",
     "SemanticMatching",
     "SemanticSpace",
+    "Several",
     "Space",
     "SpaceGenerator",
     "fit_spaces",

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -60,9 +60,9 @@ class Space(nn.Module, ABC):
 class SpaceGenerator(ABC):
     """A generator of common spaces: options alone, for a config to name. :meth:`fit` makes a :class:`Space` of them."""
 
-    needed: ClassVar[int] = 2
+    needed: int = 2
     """Known pairs that a fit needs at least."""
-    needs_labels: ClassVar[bool] = False
+    needs_labels: bool = False
     """Whether a fit learns from classes; where it does not, labels are not looked at."""
 
     def fit(
