@@ -4,7 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rrnet_lightning.candidates.retrieval import CCA, DualEncoder, Ridge, SpaceGenerator
+from rrnet_lightning.candidates.retrieval import (
+    CCA,
+    DSCMR,
+    DualEncoder,
+    Ridge,
+    SemanticMatching,
+    Several,
+    SpaceGenerator,
+)
 from rrnet_lightning.data.paired.text_features import Lsa
 from rrnet_lightning.datamodules import RetrievalDataModule
 from rrnet_lightning.datamodules.tables.datamodule import Mode
@@ -64,4 +72,12 @@ SETS: dict[str, Callable[[SpaceGenerator], Set]] = {
         {"dataset": "flickr8k", "text": [Lsa(400)], "top_k": 100}, generator, splits=("official",)
     ),
 }
-GENERATORS: dict[str, SpaceGenerator] = {"cca": CCA(), "ridge": Ridge(), "dual": DualEncoder()}
+GENERATORS: dict[str, SpaceGenerator] = {
+    "cca": CCA(),
+    "ridge": Ridge(),
+    "sm": SemanticMatching(),
+    "dual": DualEncoder(),
+    "dscmr": DSCMR(),
+    "dual+sm": Several([DualEncoder(), SemanticMatching()]),
+    "dual+dscmr": Several([DualEncoder(), DSCMR()]),
+}
