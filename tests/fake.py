@@ -187,11 +187,14 @@ def write_lines(path: Path, rows: Sequence[Sequence[object]]) -> None:
 
 
 def write_tables(folder: Path, rows: int = 120, seed: int = 0) -> Path:
-    """Two tables of one hidden space, ``source.npy`` and ``target.npy``, row i of which belong together, and pairs."""
+    """Two tables of one hidden space, ``source.npy`` and ``target.npy``, row i of which belong together, and labels."""
     rng = np.random.default_rng(seed)
     hidden = rng.normal(size=(rows, 6))
     for name, width in (("source", 8), ("target", 10)):
         noise = rng.normal(size=(rows, width))
         np.save(folder / f"{name}.npy", (hidden @ rng.normal(size=(6, width)) + 0.3 * noise).astype(np.float32))
     (folder / "pairs.csv").write_text("source,target\n" + "".join(f"{row},{row}\n" for row in range(rows)))
+    labels = "id,label\n" + "".join(f"{row},{label}\n" for row, label in enumerate(hidden[:, :3].argmax(1)))
+    for name in ("source", "target"):
+        (folder / f"{name}_labels.csv").write_text(labels)
     return folder

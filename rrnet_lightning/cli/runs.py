@@ -16,7 +16,7 @@ from rrnet_lightning.data.files.root import user_path
 from rrnet_lightning.datamodules.learnt import DIGEST
 from rrnet_lightning.errors import RunError, program
 
-WIDTHS = ("source_dim", "target_dim", "edge_dim", "support_dim")  # the model has them from the data
+WIDTHS = ("source_dim", "target_dim", "edge_dim", "support_dim", "num_classes")  # the model has them from the data
 # how batches are made and what is predicted: not what is learnt from
 BATCH_OPTIONS = {
     "root",

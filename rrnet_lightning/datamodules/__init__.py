@@ -9,11 +9,12 @@ from rrnet_lightning.datamodules.raw_sound import RawSoundDataModule
 from rrnet_lightning.datamodules.retrieval import RetrievalDataModule
 from rrnet_lightning.datamodules.social import SocialDataModule
 from rrnet_lightning.datamodules.sound import SoundDataModule
-from rrnet_lightning.datamodules.tables import TablePairsDataModule, TablesDataModule
+from rrnet_lightning.datamodules.tables import LabelledPairsDataModule, TablePairsDataModule, TablesDataModule
 
 __all__ = [
     "GraphDataModule",
     "ImageDataModule",
+    "LabelledPairsDataModule",
     "MappingDataModule",
     "RawDataModule",
     "RawImageDataModule",

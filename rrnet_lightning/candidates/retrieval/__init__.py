@@ -1,6 +1,7 @@
 """Generators that map two tables of features into one common space, fitted on known pairs."""
 
 from rrnet_lightning.candidates.retrieval.dscmr import DSCMR, DSCMRSpace
+from rrnet_lightning.candidates.retrieval.dscmr_module import DSCMRModule
 from rrnet_lightning.candidates.retrieval.dual_encoder import DualEncoder, DualEncoderSpace
 from rrnet_lightning.candidates.retrieval.linear import CCA, Cosine, LinearSpace, Ridge
 from rrnet_lightning.candidates.retrieval.module import DualEncoderModule
@@ -13,6 +14,7 @@ __all__ = [
     "CCA",
     "DSCMR",
     "Cosine",
+    "DSCMRModule",
     "DSCMRSpace",
     "DualEncoder",
     "DualEncoderModule",

@@ -1,6 +1,6 @@
 """A user's own two tables: files -> views of what is known and asked -> graphs."""
 
 from rrnet_lightning.datamodules.tables.datamodule import TablesDataModule
-from rrnet_lightning.datamodules.tables.pairs import TablePairsDataModule
+from rrnet_lightning.datamodules.tables.pairs import LabelledPairsDataModule, TablePairsDataModule
 
-__all__ = ["TablePairsDataModule", "TablesDataModule"]
+__all__ = ["LabelledPairsDataModule", "TablePairsDataModule", "TablesDataModule"]

@@ -1,19 +1,24 @@
-"""Known pairs of two tables in mini-batches, for a dual encoder alone."""
+"""Known pairs of two tables in mini-batches, for a trained common space alone."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from rrnet_lightning.candidates.retrieval.labels import known_classes
+from rrnet_lightning.candidates.retrieval.space import Side
 from rrnet_lightning.data.tables.split import Part
 from rrnet_lightning.datamodules.batches import Stage
 from rrnet_lightning.datamodules.draws import Draw, resumable
 from rrnet_lightning.datamodules.tables.base import SplitTables
 from rrnet_lightning.datamodules.tables.blocks import PREDICTED
+from rrnet_lightning.datamodules.tables.files import TableContent
+from rrnet_lightning.datamodules.tables.view import members
 from rrnet_lightning.errors import DataError
 
-Batch = tuple[Tensor, Tensor, Tensor, Tensor]  # source_x [B, D_s], target_x [M, D_t], their rows [B] and [M]
+Batch = tuple[Tensor, ...]  # source_x [B, D_s], target_x [M, D_t], their rows [B] and [M], and their classes if known
 
 
 class TablePairsDataModule(SplitTables):
@@ -29,6 +34,8 @@ class TablePairsDataModule(SplitTables):
     Raises:
         DataError: bad files or options; the message names file and line, or the option.
     """
+
+    member: dict[Side, Tensor] | None = None
 
     def __init__(self, *, batch_size: int = 128, **tables: Any) -> None:
         super().__init__(batch_size=batch_size, **tables)
@@ -72,15 +79,51 @@ class TablePairsDataModule(SplitTables):
         return resumable(batches, rows, size, stage, self.trainer, num_workers=self.num_workers)
 
 
+class LabelledPairsDataModule(TablePairsDataModule):
+    """As :class:`TablePairsDataModule`, with classes: mini-batches for :class:`DSCMRModule`.
+
+    A batch of pairs ends with the classes of both ends, [B, C] bool each, in the columns that both tables have. Every
+    training pair wants a class at both ends.
+
+    Args:
+        source_labels: CSV or Parquet of ``id`` and ``label``, one or several a row.
+        target_labels: see ``source_labels``.
+        batch_size: known pairs of a batch.
+        tables: files and split, see :class:`.base.SplitTables`.
+
+    Raises:
+        DataError: bad files or options; the message names file and line, or the option.
+    """
+
+    def __init__(self, *, source_labels: str, target_labels: str, batch_size: int = 100, **tables: Any) -> None:
+        super().__init__(batch_size=batch_size, **tables)
+        self.files = replace(self.files, labels=(source_labels, target_labels))
+
+    def take(self, content: TableContent) -> None:
+        """Keep and split what was read."""
+        super().take(content)
+        self.member = members(content.labels)
+        sizes = len(self.tables["source"]), len(self.tables["target"])
+        known_classes(self.member, sizes, self.pairs.index[:, self.part == Part.TRAIN], "training")
+
+    @property
+    def num_classes(self) -> int:
+        """Classes that both tables have; reads the files."""
+        self.setup()
+        assert self.member is not None
+        return self.member["source"].shape[1]
+
+
 class _Pairs(Dataset[Batch]):
     """``self[(step seed, numbers of pairs)]``: both ends of each, and their rows."""
 
     def __init__(self, data: TablePairsDataModule) -> None:
-        self.tables, self.index = data.tables, data.pairs.index
+        self.tables, self.index, self.member = data.tables, data.pairs.index, data.member
 
     def __getitem__(self, draw: Draw) -> Batch:
         source, target = self.index[:, draw[1]]
-        return self.tables["source"][source], self.tables["target"][target], source, target
+        ends = self.tables["source"][source], self.tables["target"][target], source, target
+        return ends if self.member is None else (*ends, self.member["source"][source], self.member["target"][target])
 
 
 class _AllTargets(Dataset[Batch]):

@@ -1,4 +1,4 @@
-"""Known pairs in mini-batches, for a dual encoder alone."""
+"""Known pairs in mini-batches, for a trained space alone."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from rrnet_lightning.datamodules import TablePairsDataModule, TablesDataModule
+from rrnet_lightning.datamodules import LabelledPairsDataModule, TablePairsDataModule, TablesDataModule
 from rrnet_lightning.errors import DataError
 from tests.fake import write_tables
 
@@ -48,6 +48,22 @@ def test_a_batch_holds_both_ends_of_known_pairs(files: Files) -> None:
             assert torch.equal(source_x, tables[0][source]) and torch.equal(target_x, tables[1][target])
         found += rows.tolist()
     assert sorted(found) == list(range(120))
+
+
+def test_a_batch_ends_with_the_classes_of_both_ends(files: Files) -> None:
+    paths: dict[str, Any] = {
+        side: str(Path(files[2]).with_name(f"{side}.csv")) for side in ("source_labels", "target_labels")
+    }
+    Path(paths["source_labels"]).write_text("id,label\n" + "".join(f"{row},{row // 60}\n" for row in range(120)))
+    Path(paths["target_labels"]).write_text("id,label\n" + "".join(f"{row},{row % 2}\n" for row in range(120)))
+    data = LabelledPairsDataModule(**named(files), **paths)
+    assert data.num_classes == 2
+    for _, _, source, target, *classes in data.test_dataloader():
+        for found, label in zip(classes, (source // 60, target % 2), strict=True):
+            assert torch.equal(found, torch.nn.functional.one_hot(label, 2).bool())
+    Path(paths["source_labels"]).write_text("id,label\n5,1\n6,0\n")
+    with pytest.raises(DataError, match=r"source_labels: found 8\d known rows without a class .* training learns from"):
+        LabelledPairsDataModule(**named(files), **paths).setup()
 
 
 def test_all_sources_are_predicted_among_all_targets(files: Files) -> None:
