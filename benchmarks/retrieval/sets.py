@@ -50,7 +50,7 @@ class Set:
 LABELLED = Bridges(classes=True)
 SETS: dict[str, Callable[[SpaceGenerator], Set]] = {
     "emoji": lambda generator: Set(
-        {"dataset": "emoji", "text": ["glove", Lsa(100)], "labels": "subgroup", "relations": LABELLED, "top_k": 100}
+        {"dataset": "emoji", "text": ["glove", Lsa(100)], "labels": "subgroup", "relations": LABELLED, "top_k": 400}
         | {"val_share": 0.0731, "test_share": 0.2924},
         generator,
         0.2,
