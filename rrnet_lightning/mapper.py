@@ -10,10 +10,10 @@ from jsonargparse import ArgumentParser
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rrnet_lightning.candidates.retrieval.space import Side, other
+from rrnet_lightning.candidates.retrieval.space import SIDES, Side, other
 from rrnet_lightning.data.files.root import user_path
 from rrnet_lightning.data.tables.features import as_features
-from rrnet_lightning.datamodules import TablesDataModule
+from rrnet_lightning.datamodules import RetrievalDataModule, TablesDataModule
 from rrnet_lightning.datamodules.tables.blocks import Blocks
 from rrnet_lightning.errors import RunError
 from rrnet_lightning.module import RRNetModule
@@ -62,8 +62,10 @@ class Mapper:
 
         Raises:
             DataError: rows of another width, or not finite.
-            RunError: ``k`` outside 1 to that.
+            RunError: ``k`` outside 1 to that, or another side.
         """
+        if side not in SIDES:
+            raise RunError(f"side: found {side!r}, wanted 'source' or 'target'")
         there = other(side)
         rows_there = len(self.data.tables[there])
         most = min(self.data.top_k or rows_there, rows_there)
@@ -99,8 +101,9 @@ def load(run: str | Path, checkpoint: str = "best") -> Mapper:
         if not path.is_file():
             raise RunError(f"{path}: found no such file, wanted a run's folder: it holds config.yaml and checkpoints/")
     wanted = yaml.safe_load(config.read_text(encoding="utf-8"))["data"]
-    if not str(wanted.get("class_path", "")).endswith("TablesDataModule"):
-        raise RunError(f"{config}: found the data {wanted.get('class_path')}, wanted TablesDataModule")
+    kind = str(wanted.get("class_path", ""))
+    if kind.rpartition(".")[2] not in (TablesDataModule.__name__, RetrievalDataModule.__name__):
+        raise RunError(f"{config}: found the data {kind}, wanted TablesDataModule or RetrievalDataModule")
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(TablesDataModule, "data")
     data = parser.instantiate_classes(parser.parse_object({"data": wanted})).data

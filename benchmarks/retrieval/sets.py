@@ -37,6 +37,11 @@ class Set:
     splits: tuple[str, ...] = ()
     modes: tuple[Mode, ...] = ("inductive", "transductive")
 
+    @property
+    def same_queries(self) -> bool:
+        """Whether all splits ask the same."""
+        return len(self.splits) == 1
+
     def make(self, seed: int, mode: Mode) -> RetrievalDataModule:
         """The datamodule of one split."""
         stored = self.splits[seed % len(self.splits)] if self.splits else None

@@ -27,6 +27,10 @@ class Case(Protocol):
     @property
     def class_share(self) -> float: ...  # noqa: D102
 
+    @property
+    def same_queries(self) -> bool:
+        """Whether all splits ask the same."""
+
     def make(self, seed: int, mode: Mode) -> TablesDataModule: ...  # noqa: D102
 
 
@@ -39,7 +43,7 @@ def table(title: str, cases: Mapping[str, Case], rows: Sequence[Row], command: s
             own = [row for row in rows if (row.task, row.mode) == (name, mode)]
             if own:
                 lines += [f"## {name}, {mode}" if len(cases) > 1 else f"## {mode.capitalize()}", ""]
-                lines += [*_means(own, case), "", *_differences(own), ""]
+                lines += [*_means(own, case), "", *_differences(own, case), ""]
     return "\n".join([*lines, NOTES])
 
 
@@ -54,7 +58,7 @@ def _means(rows: Sequence[Row], case: Case) -> list[str]:
     return lines
 
 
-def _differences(rows: Sequence[Row]) -> list[str]:
+def _differences(rows: Sequence[Row], case: Case) -> list[str]:
     """RR-Net minus each other model."""
     models = _by_model(rows)
     reference = "rrnet" if rows[0].mode == "inductive" else "rrnet+sinkhorn"
@@ -65,17 +69,20 @@ def _differences(rows: Sequence[Row]) -> list[str]:
         both = sorted(found.keys() & models[reference].keys())
         if name != reference and both:
             pairs = [(models[reference][split], found[split]) for split in both]
-            cells = [_difference(pairs, metric) for metric in KEPT]
+            cells = [_difference(pairs, metric, case) for metric in KEPT]
             lines.append(f"| {' | '.join([name, *cells, str(len(both))])} |")
     return lines
 
 
-def _difference(pairs: Sequence[tuple[Row, Row]], metric: str) -> str:
-    """Over splits and, where they were kept, over queries."""
+def _difference(pairs: Sequence[tuple[Row, Row]], metric: str, case: Case) -> str:
+    """Over splits and, where they were kept, over queries; each is the mean of the splits that ask the same."""
     ours, theirs = ([100 * both[i].metrics[metric] for both in pairs] for i in (0, 1))
     text = paired_difference(ours, theirs).text(2)
     if all(metric in row.queries for both in pairs for row in both):
-        ours, theirs = ([100 * x for both in pairs for x in unpack(both[i].queries[metric])] for i in (0, 1))
+        splits = [[unpack(both[i].queries[metric]) for both in pairs] for i in (0, 1)]
+        if case.same_queries:
+            splits = [[[mean(each) for each in zip(*of, strict=True)]] for of in splits]
+        ours, theirs = ([100 * x for split in of for x in split] for of in splits)
         found = paired_difference(ours, theirs)
         text += f" ([{found.low:+.2f}, {found.high:+.2f}])"
     return text

@@ -40,6 +40,8 @@ class Task:
     modes: tuple[Mode, ...] = ("inductive", "transductive")
     together: dict[str, Any] = field(default_factory=dict)
 
+    same_queries = False  # splits draw their own
+
     def make(self, seed: int, mode: Mode) -> TablesDataModule:
         """The datamodule of one split."""
         return split(self, seed, mode=mode)

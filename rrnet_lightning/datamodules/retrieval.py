@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rrnet_lightning.candidates.retrieval.space import Side
 from rrnet_lightning.data.paired.paired_set import Modality, PairedSet
 from rrnet_lightning.data.paired.records import Sentences
 from rrnet_lightning.data.paired.sets import read_paired
@@ -17,6 +18,7 @@ from rrnet_lightning.data.tables.places import suggest
 from rrnet_lightning.data.tables.split import Part, given_split, split_pairs
 from rrnet_lightning.datamodules.tables.datamodule import TablesDataModule
 from rrnet_lightning.datamodules.tables.files import TableContent
+from rrnet_lightning.datamodules.tables.view import View
 from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.bridge import unit
 
@@ -27,7 +29,8 @@ class RetrievalDataModule(TablesDataModule):
     """Images, the sources, and texts, the targets -> graphs that rank the one for the other, both ways.
 
     All but the files is as in :class:`TablesDataModule`: a test asks new images among new texts, and new texts among
-    new images; what the training texts do not say is not known of words either.
+    new images; what the training texts do not say is not known of words either. New rows of ``predict_path`` have all
+    features side by side, as they are; see :meth:`text_rows`.
 
     Args:
         dataset: ``emoji``, ``emoji_twemoji``, ``flickr8k``, ``pascal_sentence``, ``wikipedia``, or a folder of your
@@ -54,12 +57,13 @@ class RetrievalDataModule(TablesDataModule):
         root: str | None = None,
         sentences: Sentences | None = None,
         image: Sequence[str] = ("lite0",),
-        text: Sequence[Text] = (),
+        text: Sequence[Text],
         labels: str | None = None,
         stored_split: str | None = None,
         **tables: Any,
     ) -> None:
         super().__init__(source_path="", target_path="", pairs_path="", **tables)
+        self.widths: dict[Side, list[int]] = {}
         self.set = PairedFiles(dataset, root, sentences, tuple(image), tuple(text), labels, stored_split)
         if not image or not text:
             raise DataError("image, text: found none, wanted features of both. Name some, see the page on retrieval")
@@ -69,8 +73,28 @@ class RetrievalDataModule(TablesDataModule):
         if not self.tables:
             paired = self.set.open()
             pairs = self._split(paired)
-            self.take(self.set.content(paired, pairs))
+            content, self.widths = self.set.content(paired, pairs)
+            self.take(content)
         super().setup(stage)
+
+    def ask(self, x: Tensor, side: Side = "source") -> View:
+        """As of :class:`TablesDataModule`; each of the features that lie side by side is brought to unit length."""
+        widths = self.widths[side]
+        if x.dim() == 2 and x.shape[1] == sum(widths):
+            x = _beside(x.float().split(widths, 1))
+        return super().ask(x, side)
+
+    def text_rows(self, texts: Sequence[str]) -> Tensor:
+        """Return the features [M, D] of new texts, to be asked; there after ``setup``.
+
+        Raises:
+            DataError: some of the features are read from a file, so that new texts have none.
+        """
+        self.setup()
+        stored = [each for each in self.set.text if isinstance(each, str)]
+        if stored:
+            raise DataError(f"text: found {stored[0]!r}, which is read from a file, wanted such as Lsa for new texts")
+        return torch.cat([each.transform(texts) for each in self.set.text if not isinstance(each, str)], 1)
 
     def _split(self, paired: PairedSet) -> Pairs:
         """The pairs, each with its part."""
@@ -78,6 +102,9 @@ class RetrievalDataModule(TablesDataModule):
         pairs, name = paired.pairs, self.set.stored_split
         if name is None:
             return _marked(pairs, split_pairs(pairs, by=self.split, val_share=val, test_share=test, seed=self.seed))
+        if name not in paired.splits:
+            known = f"one of {', '.join(paired.splits)}" if paired.splits else "null: there is none"
+            raise DataError(f"stored_split: found {name!r} for {paired.name}, wanted {known}")
         pairs = paired.pairs_of(name)
         assert pairs.split is not None
         part = given_split(pairs.split)
@@ -85,7 +112,7 @@ class RetrievalDataModule(TablesDataModule):
             train = (part == Part.TRAIN).nonzero().squeeze(1)
             inner = Pairs(pairs.index[:, train], pairs.weight[train], None)
             drawn = split_pairs(inner, by=self.split, val_share=val, test_share=val, seed=self.seed)
-            part[train[drawn == Part.VAL]] = int(Part.VAL)
+            part[train[drawn == Part.VAL]] = int(Part.VAL)  # what was drawn as a test trains
         return _marked(pairs, part)
 
 
@@ -105,16 +132,20 @@ class PairedFiles:
         """Read the data set."""
         return read_paired(self.dataset, self.root, self.sentences)
 
-    def content(self, paired: PairedSet, pairs: Pairs) -> TableContent:
-        """Features of both sides, the pairs, and the labels."""
+    def content(self, paired: PairedSet, pairs: Pairs) -> tuple[TableContent, dict[Side, list[int]]]:
+        """Features of both sides, the pairs, and the labels; and the width of each of the features."""
         assert pairs.split is not None
         train = given_split(pairs.split) == Part.TRAIN
         rows = pairs.index[1, train].unique().tolist()
         texts = [self._text(paired, features, rows) for features in self.text]
         images = [_stored(paired.image, name, "image") for name in self.image]
-        tables = {"source": _beside(images, paired.image), "target": _beside(texts, paired.text)}
+        tables: dict[Side, FeatureTable] = {
+            "source": FeatureTable(_beside(images), paired.image.ids, None),
+            "target": FeatureTable(_beside(texts), paired.text.ids, None),
+        }
         labels = paired.labels_of(self.labels) if self.labels is not None else {}
-        return TableContent(tables, pairs, labels)  # type: ignore[arg-type]
+        widths: dict[Side, list[int]] = {"source": [x.shape[1] for x in images], "target": [x.shape[1] for x in texts]}
+        return TableContent(tables, pairs, labels), widths
 
     def _text(self, paired: PairedSet, features: Text, train: list[int]) -> Tensor:
         """Features of all texts [M, D], fitted on the rows that train."""
@@ -127,13 +158,15 @@ class PairedFiles:
 
 def _stored(side: Modality, name: str, option: str) -> Tensor:
     if name not in side.features:
-        raise DataError(f"{option}: found no features {name!r}. {suggest(name, side.features)}")
+        wanted = suggest(name, side.features) if side.features else "The set has none."
+        fitted = " Texts have those that are fitted, such as {class_path: Lsa}." if option == "text" else ""
+        raise DataError(f"{option}: found no features {name!r}. {wanted}{fitted}")
     return side.features[name].x.float()
 
 
-def _beside(parts: Sequence[Tensor], side: Modality) -> FeatureTable:
+def _beside(parts: Sequence[Tensor]) -> Tensor:
     """Features side by side, each row of each of unit length."""
-    return FeatureTable(torch.cat([unit(part) for part in parts], 1), side.ids, None)
+    return torch.cat([unit(part) for part in parts], 1)
 
 
 def _marked(pairs: Pairs, part: Tensor) -> Pairs:

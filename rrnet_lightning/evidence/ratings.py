@@ -11,6 +11,9 @@ from rrnet_lightning.evidence.similarity import co_rating_neighbors
 from rrnet_lightning.evidence.statistics import RatingStatistics, rating_statistics
 from rrnet_lightning.graph.schema import INTER, SOURCE, SOURCE_INTRA, TARGET
 
+Z = 1
+"""Column of ``edge_attr`` that tells a visible rating, see :func:`write_evidence`."""
+
 
 def rating_paths(data: HeteroData, rated: Tensor, neighbors: int, *, trust: bool) -> list[Paths]:
     """Return the paths on which ratings reach a pair: over its item's neighbours, over its user's, over trust.

@@ -7,6 +7,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from rrnet_lightning.evidence.ratings import Z
 from rrnet_lightning.graph.schema import INTER, SOURCE, TARGET
 
 CHUNK = 256  # rows of the similarity matrix held at once
@@ -36,7 +37,7 @@ def rating_supports(data: HeteroData, visible: Tensor, k: int) -> tuple[Tensor, 
     ends = inter.edge_index.numpy()
     sizes = len(data[SOURCE].x), len(data[TARGET].x)
     speaks, hears = (mask.nonzero().squeeze(1).numpy() for mask in (visible, inter.supervised))
-    value = inter.edge_attr[visible, 1].numpy()
+    value = inter.edge_attr[visible, Z].numpy()
     found = [_alike(ends[[side, 1 - side]], (sizes[side], sizes[1 - side]), speaks, hears, value, k) for side in (0, 1)]
     edges = torch.from_numpy(np.concatenate([np.stack(each[:2]) for each in found], 1))
     numbers = torch.zeros(edges.shape[1], 3)
@@ -71,7 +72,8 @@ def _alike(ends: Ints, sizes: tuple[int, int], speaks: Ints, hears: Ints, value:
             at = by_other[start[b][pair] + np.arange(len(pair)) - (count.cumsum() - count)[pair]]
             score = like[a[pair] - low, own[at]]
             parts.append(_largest(some, pair, speaks[at], score.astype(np.float32), k))
-    columns = [np.concatenate(each) for each in zip(*parts, strict=True)]
+    none = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
+    columns = [np.concatenate(each) for each in zip(none, *parts, strict=True)]
     return columns[0], columns[1], columns[2]
 
 

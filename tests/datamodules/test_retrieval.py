@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from rrnet_lightning.candidates.retrieval import CCA
-from rrnet_lightning.data.paired.text_features import Lsa
+from rrnet_lightning.data.paired.sets import read_paired
+from rrnet_lightning.data.paired.text_features import BagOfWords, Lsa
 from rrnet_lightning.data.tables.split import Part
 from rrnet_lightning.datamodules import RetrievalDataModule
 from rrnet_lightning.errors import DataError
@@ -57,6 +58,29 @@ def test_texts_that_do_not_train_say_nothing_of_words(tmp_path: Path) -> None:
     assert not torch.equal(after.tables["target"][~train], before.tables["target"][~train])
 
 
+def test_new_texts_are_asked_as_those_of_the_set(tmp_path: Path) -> None:
+    """Known texts, as new ones, find the candidates that they have in the table: each block is of unit length."""
+    fake.write_emoji(tmp_path)
+    data = emoji(tmp_path, text=[Lsa(2, pairs=False, min_texts=1), BagOfWords(min_texts=1)])
+    texts = read_paired("emoji", tmp_path).texts
+    assert texts
+    data.setup()
+    rows = data.text_rows(texts[:6])
+    view = data.ask(rows, "target")
+    seen = view.look("target", view.queries["target"])
+    known = view.reference.look("target", data.tables["target"][:6])
+    assert torch.allclose(seen.vectors[-1], known.vectors[-1], atol=1e-6)
+    with pytest.raises(DataError, match=r"new targets: found \[6, 1\], wanted"):
+        data.ask(rows[:, :1], "target")
+
+
+def test_texts_of_a_file_have_no_new_rows(tmp_path: Path) -> None:
+    fake.write_pascal_sentence(tmp_path, 30)
+    data = RetrievalDataModule(dataset="pascal_sentence", root=str(tmp_path), text=["bert"], folds=2)
+    with pytest.raises(DataError, match="text: found 'bert', which is read from a file"):
+        data.text_rows(["a dog"])
+
+
 def test_a_split_without_validation_takes_it_from_training(tmp_path: Path) -> None:
     fake.write_wikipedia(tmp_path, 30, 9)
     options: dict[str, Any] = {"image": ["sift"], "text": ["topics"], "labels": "category", "folds": 2}
@@ -88,11 +112,11 @@ def test_graphs_ask_sentences_and_pictures(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dataset": "pascal"}, r"data set: found no folder 'pascal' and no data set of that name"),
+        ({"dataset": "pascal"}, r"dataset: found no folder 'pascal' and no data set of that name"),
         ({"text": ["bert"]}, r"text: found no features 'bert'"),
         ({"image": ["lite1"]}, r"image: found no features 'lite1'\. Did you mean 'lite0'"),
         ({"labels": "class"}, r"labels: found no level 'class'"),
-        ({"stored_split": "0"}, r"split: found '0', wanted one of emoji"),
+        ({"stored_split": "0"}, r"stored_split: found '0' for emoji \(noto\), wanted null: there is none"),
         (
             {"sentences": "each"},
             r"sentences: found 'each' for 'emoji', wanted it for flickr8k or pascal_sentence alone",

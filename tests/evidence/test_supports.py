@@ -85,6 +85,12 @@ def test_hidden_answers_have_no_say() -> None:
     assert torch.equal(one[0], two[0]) and torch.equal(one[1], two[1])
 
 
+def test_nobody_asks() -> None:
+    data = graph()
+    data[INTER].supervised[:] = False
+    assert rating_supports(data, data[INTER].visible, K)[0].shape == (2, 0)
+
+
 def test_no_visible_rating_says_nothing() -> None:
     data = graph()
     data[INTER].visible[:] = False

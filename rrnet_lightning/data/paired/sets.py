@@ -60,7 +60,7 @@ def read_paired(name: str, root: str | Path | None = None, sentences: Sentences 
         return known.read(dataset_folder(known.folder, known.files, root), **chosen)
     if not user_path(name).exists():
         raise DataError(
-            f"data set: found no folder {name!r} and no data set of that name in {data_root(root)}, wanted the path of "
+            f"dataset: found no folder {name!r} and no data set of that name in {data_root(root)}, wanted the path of "
             f"a folder or one of {', '.join(PAIRED_SETS)}. {suggest(name, PAIRED_SETS)}"
         )
     return read_folder(name)

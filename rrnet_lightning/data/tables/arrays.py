@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,14 @@ def read_npz(path: Path, key: str | None) -> Tensor:
 
 def read_pt(path: Path, key: str | None) -> Tensor:
     """Read a tensor that torch.save wrote, alone or in a dict. Nothing but tensors and plain containers is loaded."""
-    content = _guard(path, lambda: torch.load(path, map_location="cpu", weights_only=True))
+
+    def load() -> object:
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except UnpicklingError as error:  # its words advise to load the objects all the same
+            raise UnpicklingError("Python objects, or damaged") from error
+
+    content = _guard(path, load)
     if isinstance(content, Tensor):
         if key is not None:
             raise DataError(f"key: found {key!r}, but {path} holds one tensor without a name. Leave the key out.")
@@ -118,7 +126,10 @@ def _pick(path: Path, key: str | None, names: Iterable[str]) -> str:
     if key is None and len(names) == 1:
         return names[0]
     if key is None:
-        raise DataError(f"{path}: found {len(names)} arrays, wanted one. Set `key` to one of: {listed(names)}.")
+        raise DataError(
+            f"{path}: found {len(names)} arrays, wanted one. Save one array alone, or in Python "
+            f"give the key: one of {listed(names)}."
+        )
     if key not in names:
         raise DataError(f"{path}: found no array {key!r}, wanted the name of one. {suggest(key, names)}")
     return key

@@ -126,6 +126,8 @@ class TablesDataModule(SplitTables):
             if found is not None and found < lowest:
                 raise DataError(f"{option}: found {found}, wanted at least {lowest}")
         self.new, self.predict_side = (predict_path, predict_ids), predict_side
+        if predict_path is None and (predict_ids is not None or predict_side != "source"):
+            raise DataError("predict_path: found null with predict_ids or predict_side, wanted a file of new rows")
         self.generator, self.relations = generator or CCA(), relations or Bridges()
         self.order, self.top_k, self.intra, self.mode = order, top_k, intra, mode
         self.unlabelled, self.self_training = unlabelled, self_training
@@ -211,7 +213,7 @@ class TablesDataModule(SplitTables):
         self.edges = {side: given_edges(given.index, len(self.tables[side])) for side, given in content.edges.items()}
         self.member = members(content.labels)
         if self.relations.classes and self.member is None:
-            raise DataError("relations.classes: found true without labels, wanted source_labels and target_labels")
+            raise DataError("relations.classes: found true without labels, wanted labels of both sides")
 
     def views(self, stage: Stage) -> list[View]:
         """Return the views of a stage, made once: a fold each in training, else one."""

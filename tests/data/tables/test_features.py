@@ -61,7 +61,9 @@ def test_npz(tmp_path: Path) -> None:
     assert read_features(path).x.tolist() == X.tolist()
     np.savez(path, first=X, second=X + 1)
     assert read_features(path, key="second").x.tolist() == (X + 1).tolist()
-    refused("found 2 arrays, wanted one. Set `key` to one of: 'first', 'second'", path)
+    refused(
+        "found 2 arrays, wanted one. Save one array alone, or in Python give the key: one of 'first', 'second'", path
+    )
     refused("found no array 'secnd'.*Did you mean 'second'?", path, key="secnd")
 
 
@@ -86,7 +88,7 @@ def test_safetensors(tmp_path: Path) -> None:
     assert read_features(path).x.tolist() == X.tolist()
     save_file({"y": torch.zeros(2, 2), "x": torch.from_numpy(X)}, path)
     assert read_features(path, key="x").x.tolist() == X.tolist()
-    refused("Set `key` to one of: 'x', 'y'", path)
+    refused("Save one array alone, or in Python give the key: one of 'x', 'y'", path)
     path.write_bytes(b"broken")
     refused("cannot be read", path)
 
