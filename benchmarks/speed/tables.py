@@ -136,8 +136,8 @@ def rank(units: str, sources: int, targets: int, threads: int) -> Line:
 
 
 def alone(work: Callable[..., Line], *args: object) -> Line:
-    """Run in a process of its own."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    """Run in a process of its own; its workers are forked, as Linux does."""
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
         return pool.submit(work, *args).result()
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -178,4 +178,8 @@ class Reference:
 
 def _maps(known: Tensor, into: Map, relations: Bridges) -> list[Map]:
     mean = known.float().mean(0)
-    return [*([lambda x: unit(x - mean)] if relations.raw else []), into]
+    return [*([partial(_centred, mean)] if relations.raw else []), into]
+
+
+def _centred(mean: Tensor, x: Tensor) -> Tensor:
+    return unit(x - mean)

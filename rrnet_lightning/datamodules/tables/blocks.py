@@ -1,5 +1,6 @@
 """The batches of two tables: graphs of some queries each."""
 
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,8 @@ class Blocks(Dataset[HeteroData]):
         scaled: bool = True,
         views: Sequence[View] | None = None,
     ) -> None:
-        self.data, self.scaled = data, scaled
+        self.data, self.scaled = copy.copy(data), scaled
+        self.data.trainer = None  # it cannot go to the processes that prepare batches
         self.blocks: list[tuple[View, Queries]] = []
         for view in views or data.views(stage):
             if data.mode == "transductive":
