@@ -38,7 +38,7 @@ def test_batches_go_to_processes_that_are_spawned(stage: Stage) -> None:
     source, target, known = tables(60, 60)
     data = TablesDataModule.of(source, target, known, top_k=5, folds=3)
     data.setup()
-    data.trainer = trainer_of(1, loop=(each for each in ()))
+    data.trainer = trainer_of(1, loop=(n for n in range(1)))
     blocks = Blocks(data, stage)
     sent = pickle.loads(pickle.dumps(blocks))
     assert differences([blocks[(0, torch.tensor([0]))]], [sent[(0, torch.tensor([0]))]]) == set()
