@@ -34,7 +34,7 @@ def by_query(metrics: MetricCollection) -> dict[str, dict[str, Tensor]]:
     """
     part = next(iter(metrics.values()))
     assert isinstance(part, _Part)
-    return {side: part.table.by_query(*part.table.ranked(i)) for i, side in enumerate(DIRECTIONS)}
+    return {side: part.table.by_query(*part.table.ranked(i)[:2]) for i, side in enumerate(DIRECTIONS)}
 
 
 class Retrieval(Metric):
@@ -109,15 +109,16 @@ class Retrieval(Metric):
                 values[name] = torch.stack([values[f"{side}/{name}"] for side in DIRECTIONS]).nanmean()
         return values
 
-    def ranked(self, side: int) -> tuple[Ranking, Ranking]:
-        """Rankings of a direction's queries, with relevance by pair and by class."""
+    def ranked(self, side: int) -> tuple[Ranking, Ranking, Tensor]:
+        """Rankings of a direction's queries, with relevance by pair and by class; true pairs that are candidates."""
         flags = self._all("flags").bool()
         asked = flags[:, 2 + side]
         query, scores, flags = self._all("rows")[asked, side], self._all("scores")[asked], flags[asked]
         own, by_class = (self._all(name) for name in MISSED[2 * side : 2 * side + 2])
         pairs, _ = rank(query, scores, flags[:, 0], own)
         no_class = torch.equal(flags[:, 0], flags[:, 1]) and torch.equal(own, by_class)
-        return pairs, pairs if no_class else rank(query, scores, flags[:, 1], by_class)[0]
+        classes = pairs if no_class else rank(query, scores, flags[:, 1], by_class)[0]
+        return pairs, classes, flags[:, 0].sum()
 
     def by_query(self, pairs: Ranking, classes: Ranking) -> dict[str, Tensor]:
         """Metrics of single queries, see :func:`by_query`."""
@@ -128,12 +129,11 @@ class Retrieval(Metric):
         return values
 
     def _direction(self, side: int) -> dict[str, Tensor]:
-        pairs, classes = self.ranked(side)
+        pairs, classes, found = self.ranked(side)
         some, any_class = pairs.num_relevant > 0, classes.num_relevant > 0
         values = {name: each.mean() for name, each in self.by_query(pairs, classes).items()}
         values["median_rank"] = pairs.first_rank()[some].quantile(0.5) if some.any() else values["mrr"]
         values[f"ndcg{self.at}"] = classes.ndcg(self.map_at)[any_class].mean()
-        found = self._all("flags")[self._all("flags")[:, 2 + side].bool(), 0].sum()
         values["candidate_recall"] = found / pairs.num_relevant.sum()
         return {name: value.float() for name, value in values.items()}
 
