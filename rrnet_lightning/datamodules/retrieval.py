@@ -23,6 +23,8 @@ from rrnet_lightning.errors import DataError
 from rrnet_lightning.evidence.bridge import unit
 
 Text = str | TextFeatures
+OWN = "scores_path", "source_edges", "target_edges", "source_labels", "target_labels", "source_ids", "target_ids"
+"""Files of a user's own tables, which a data set is read without."""
 
 
 class RetrievalDataModule(TablesDataModule):
@@ -62,6 +64,9 @@ class RetrievalDataModule(TablesDataModule):
         stored_split: str | None = None,
         **tables: Any,
     ) -> None:
+        for option in OWN:
+            if tables.get(option) is not None:
+                raise DataError(f"{option}: found {tables[option]!r}, wanted null: it is of TablesDataModule alone")
         super().__init__(source_path="", target_path="", pairs_path="", **tables)
         self.widths: dict[Side, list[int]] = {}
         self.set = PairedFiles(dataset, root, sentences, tuple(image), tuple(text), labels, stored_split)

@@ -121,6 +121,7 @@ def test_graphs_ask_sentences_and_pictures(tmp_path: Path) -> None:
             {"sentences": "each"},
             r"sentences: found 'each' for 'emoji', wanted it for flickr8k or pascal_sentence alone",
         ),
+        ({"scores_path": "own.csv"}, r"scores_path: found 'own.csv', wanted null: it is of TablesDataModule alone"),
         ({"text": []}, r"image, text: found none, wanted features of both"),
     ],
     ids=str,
