@@ -12,16 +12,13 @@ items, the query's own partner among them, cosine or scores; ties by expectation
 import argparse
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 
 from benchmarks.common.command import finish
 from benchmarks.common.jobs import ROOT, Job
 from benchmarks.retrieval.sets import GENERATORS, SETS
-from benchmarks.tables.command import run
-from benchmarks.tables.models import LEARNT, MODES
-from benchmarks.tables.peers import PEERS
+from benchmarks.tables.command import add_options, run
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -31,15 +28,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    names = [*PEERS, *LEARNT]
     parser.add_argument("--data", required=True, choices=sorted(SETS))
     parser.add_argument("--generators", nargs="+", default=list(GENERATORS), choices=list(GENERATORS))
-    parser.add_argument(
-        "--rerank", dest="models", nargs="+", default=names, choices=names, metavar="MODEL", help=", ".join(names)
-    )
-    parser.add_argument("--splits", type=int, default=5, help="splits, or seeds, 0, 1, ...")
-    parser.add_argument("--modes", nargs="+", default=list(MODES), choices=MODES)
-    parser.add_argument("--out", type=Path, help="default: docs/results/retrieval_<data>; .jsonl and .md are added")
+    add_options(parser, "--rerank")
     options = parser.parse_args(argv)
     options.out = options.out or ROOT / "docs/results" / f"retrieval_{options.data}"
     options.title = f"Pictures and texts: {options.data}"

@@ -39,16 +39,23 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.tables", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    names = [*PEERS, *LEARNT]
     parser.add_argument("--task", required=True, choices=sorted(TASKS))
-    parser.add_argument("--splits", type=int, default=5, help="random splits, seeds 0, 1, ...")
-    parser.add_argument("--models", nargs="+", default=names, choices=names, metavar="MODEL", help=", ".join(names))
-    parser.add_argument("--modes", nargs="+", default=list(MODES), choices=MODES)
-    parser.add_argument("--out", type=Path, help="default: docs/results/tables_<task>; .jsonl and .md are added")
+    add_options(parser, "--models")
     options = parser.parse_args(argv)
     options.out = options.out or ROOT / "docs/results" / f"tables_{options.task}"
     options.title = f"Two tables: {options.task}"
     return options
+
+
+def add_options(parser: argparse.ArgumentParser, models: str) -> None:
+    """Add what :func:`run` reads; ``models`` is the option that chooses among what ranks."""
+    names = [*PEERS, *LEARNT]
+    parser.add_argument(
+        models, dest="models", nargs="+", default=names, choices=names, metavar="MODEL", help=", ".join(names)
+    )
+    parser.add_argument("--splits", type=int, default=5, help="splits, seeds 0, 1, ...")
+    parser.add_argument("--modes", nargs="+", default=list(MODES), choices=MODES)
+    parser.add_argument("--out", type=Path, help="default: in docs/results; .jsonl and .md are added")
 
 
 def main(argv: Sequence[str]) -> int:
